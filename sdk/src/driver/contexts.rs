@@ -1,0 +1,137 @@
+//! The contexts that the host has opened, by id.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+
+use super::stream::Stream;
+use crate::plugin::Plugin;
+
+/// Ended streams whose memory is kept for those to come.
+const SPARE: usize = 64;
+
+/// All contexts of a VM.
+///
+/// A stream is *taken out* while its callback runs, so that no borrow is held while an author's
+/// code makes host calls, which may call back.
+pub(super) struct Contexts<P: Plugin> {
+    plugins: RefCell<Vec<(u32, Option<Rc<P>>)>>,
+    streams: RefCell<HashMap<u32, Slot<P>, BuildHasherDefault<IdHasher>>>,
+    // Boxed, so that taking a stream out moves a pointer; the boxes are what is being kept.
+    spare: RefCell<Vec<Box<Stream<P>>>>,
+}
+
+/// A stream's place; empty while its callback runs.
+type Slot<P> = Option<Box<Stream<P>>>;
+
+impl<P: Plugin> Contexts<P> {
+    pub const fn new() -> Self {
+        Self {
+            plugins: RefCell::new(Vec::new()),
+            streams: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())),
+            spare: RefCell::new(Vec::new()),
+        }
+    }
+
+    pub fn open_plugin(&self, id: u32) {
+        self.plugins.borrow_mut().push((id, None));
+    }
+
+    /// Puts a configured plugin into its context; the one before lives on in its streams.
+    pub fn configure_plugin(&self, id: u32, plugin: P) {
+        let mut plugins = self.plugins.borrow_mut();
+        let before = match plugins.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, slot)) => slot.replace(Rc::new(plugin)),
+            None => {
+                plugins.push((id, Some(Rc::new(plugin))));
+                None
+            }
+        };
+        // Dropped without the borrow: an author's `Drop` may log.
+        drop(plugins);
+        drop(before);
+    }
+
+    pub fn open_stream(&self, id: u32, parent: u32) {
+        let plugin = self.plugin(parent);
+        let filter = plugin.as_deref().map(P::filter);
+        let spare = self.spare.borrow_mut().pop();
+        let stream = match spare {
+            Some(mut stream) => {
+                *stream = Stream::new(plugin, filter);
+                stream
+            }
+            None => Box::new(Stream::new(plugin, filter)),
+        };
+        let replaced = self.streams.borrow_mut().insert(id, Some(stream));
+        // A host that uses an id twice ends the older stream; dropped without the borrow.
+        drop(replaced);
+    }
+
+    /// Takes a stream out for a callback. `None`: nobody knows it, or its callback is running.
+    pub fn take(&self, id: u32) -> Option<Box<Stream<P>>> {
+        self.streams.borrow_mut().get_mut(&id)?.take()
+    }
+
+    /// Puts a stream back, unless it was closed meanwhile.
+    pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) {
+        let mut streams = self.streams.borrow_mut();
+        match streams.get_mut(&id) {
+            Some(slot) => *slot = Some(stream),
+            None => {
+                drop(streams);
+                self.retire(stream);
+            }
+        }
+    }
+
+    /// Forgets a context. A stream whose callback is running is retired when that ends.
+    pub fn close(&self, id: u32) {
+        let stream = self.streams.borrow_mut().remove(&id);
+        if let Some(Some(stream)) = stream {
+            self.retire(stream);
+            return;
+        }
+        let mut plugins = self.plugins.borrow_mut();
+        let closed = plugins.iter().position(|(known, _)| *known == id);
+        let plugin = closed.map(|at| plugins.swap_remove(at));
+        drop(plugins);
+        drop(plugin);
+    }
+
+    fn plugin(&self, id: u32) -> Option<Rc<P>> {
+        let plugins = self.plugins.borrow();
+        plugins.iter().find(|(known, _)| *known == id)?.1.clone()
+    }
+
+    fn retire(&self, mut stream: Box<Stream<P>>) {
+        *stream = Stream::new(None, None);
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE {
+            spare.push(stream);
+        }
+    }
+}
+
+/// Context ids are small and consecutive: spreading their bits is all the hash they need.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        // The golden ratio's bits (Knuth, The Art of Computer Programming 3, 6.4): the table looks
+        // at the top bits as well as at the bottom ones.
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

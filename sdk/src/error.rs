@@ -1,0 +1,73 @@
+//! What can go wrong in a callback, and whose fault it is.
+
+use crate::abi::Status;
+
+/// A host call that did not do what it says.
+///
+/// Nobody but the host decides this: the call was well-formed. Most often the map or the body is
+/// not there any more in the phase that asked for it ([`Status::BadArgument`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host refused {call}: {status}")]
+pub struct HostError {
+    call: &'static str,
+    status: Status,
+}
+
+impl HostError {
+    pub(crate) const fn new(call: &'static str, status: Status) -> Self {
+        Self { call, status }
+    }
+
+    /// The import that was called, such as `proxy_set_buffer_bytes`.
+    pub const fn call(&self) -> &'static str {
+        self.call
+    }
+
+    /// What the host answered.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+}
+
+/// Why a callback could not do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The body was ended by trailers, and what was left of it has already been released.
+    #[error("the body cannot be changed any more: its last chunk was released before the trailers")]
+    BodyReleased,
+    /// The host refused a call.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The host returned data in memory that the plugin did not give it for this call.
+    #[error("the host answered {call} with memory that the plugin never gave it")]
+    ForeignMemory {
+        /// The import that was called.
+        call: &'static str,
+    },
+    /// The host returned a header map that does not follow the wire format.
+    #[error("the host sent a malformed header map")]
+    MalformedMap,
+    /// A range reaches outside of the chunk.
+    #[error("range {start}..{end} is outside of a chunk of {len} bytes")]
+    OutOfRange {
+        /// Start of the range.
+        start: usize,
+        /// End of the range.
+        end: usize,
+        /// Length of the chunk.
+        len: usize,
+    },
+    /// Trailers ended a body while bytes of it were withheld, and this host cannot take them.
+    #[error(
+        "trailers ended the body while {bytes} of its bytes were withheld; \
+         only a host with body injection could still take them"
+    )]
+    Withheld {
+        /// How many bytes were withheld.
+        bytes: usize,
+    },
+}
+
+/// The result of a callback.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

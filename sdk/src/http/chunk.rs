@@ -1,0 +1,217 @@
+//! A part of a body, borrowed.
+
+use std::ops::{Bound, RangeBounds};
+
+use super::action::Replied;
+use super::reply::Reply;
+use crate::abi::host::{self, Place};
+use crate::abi::{Buffer, Direction};
+use crate::error::{Error, Result};
+use crate::memory::Scope;
+
+/// The part of a body that is passing now.
+///
+/// A chunk is lazy: nothing crosses the boundary until the author looks. It borrows from the arena
+/// and cannot outlive its callback:
+///
+/// ```compile_fail
+/// # use chunkwise::Chunk;
+/// struct Keep {
+///     bytes: &'static [u8],
+/// }
+///
+/// fn request_body(keep: &mut Keep, chunk: &mut Chunk<'_>) -> chunkwise::Result<()> {
+///     keep.bytes = chunk.bytes()?; // the arena takes these bytes back when the callback ends
+///     Ok(())
+/// }
+/// ```
+///
+/// # Cost
+/// | what | host calls | copied |
+/// |---|---|---|
+/// | [`len`](Self::len), [`is_last`](Self::is_last), [`held`](Self::held), leaving it alone | 0 | 0 |
+/// | [`bytes`](Self::bytes) | 1, then 0 | the chunk, in |
+/// | [`range`](Self::range) | 1; 0 within bytes read before | the range, in |
+/// | [`bytes_mut`](Self::bytes_mut), [`prefix_mut`](Self::prefix_mut) | 1, and 1 when the callback ends | the bytes, in and out |
+/// | [`replace`](Self::replace) and the other edits | 1 | the new bytes, out |
+///
+/// Nothing here allocates.
+///
+/// # Errors
+/// [`Error::Host`] when the host refuses, and [`Error::BodyReleased`] for edits of a last chunk that
+/// trailers brought after everything before it had been sent on.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    scope: &'a Scope<'a>,
+    buffer: Buffer,
+    len: usize,
+    held: usize,
+    last: bool,
+    released: bool,
+    /// What was read last, and where in the chunk it begins.
+    read: Option<(usize, &'a [u8])>,
+    /// The first bytes, fetched for an edit in place and not written back yet.
+    edit: Option<&'a mut [u8]>,
+}
+
+impl<'a> Chunk<'a> {
+    /// A chunk of `len` bytes, the first `held` of which were given before.
+    pub(crate) fn new(
+        scope: &'a Scope<'a>,
+        direction: Direction,
+        len: usize,
+        held: usize,
+        last: bool,
+    ) -> Self {
+        let buffer = match direction {
+            Direction::Request => Buffer::RequestBody,
+            Direction::Response => Buffer::ResponseBody,
+        };
+        let held = held.min(len);
+        Self { scope, buffer, len, held, last, released: false, read: None, edit: None }
+    }
+
+    /// The end of a body that trailers brought, of which the host still holds `held` bytes.
+    pub(crate) fn ended_by_trailers(
+        scope: &'a Scope<'a>,
+        direction: Direction,
+        held: usize,
+    ) -> Self {
+        Self { released: held == 0, ..Self::new(scope, direction, held, held, true) }
+    }
+
+    /// Replaces everything.
+    pub fn replace(&mut self, data: &[u8]) -> Result<()> {
+        self.set(Place::All, data, data.len())
+    }
+
+    /// Replaces the first `length` bytes (0 puts `data` in front); the rest is not touched.
+    pub fn replace_prefix(&mut self, length: usize, data: &[u8]) -> Result<()> {
+        let length = length.min(self.len);
+        self.set(Place::Prefix(length), data, self.len - length + data.len())
+    }
+
+    /// Puts `data` in front.
+    pub fn prepend(&mut self, data: &[u8]) -> Result<()> {
+        self.replace_prefix(0, data)
+    }
+
+    /// Puts `data` behind.
+    pub fn append(&mut self, data: &[u8]) -> Result<()> {
+        self.set(Place::End, data, self.len + data.len())
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) -> Result<()> {
+        self.replace(&[])
+    }
+
+    /// All bytes, to be changed in place; they are written back once, when the callback ends or
+    /// something else is done with the chunk.
+    pub fn bytes_mut(&mut self) -> Result<&mut [u8]> {
+        self.prefix_mut(self.len)
+    }
+
+    /// The first `length` bytes, to be changed in place; only these are written back.
+    pub fn prefix_mut(&mut self, length: usize) -> Result<&mut [u8]> {
+        self.check(0, length)?;
+        self.writable()?;
+        self.commit()?;
+        self.read = None;
+        let bytes = host::buffer_bytes(self.scope, self.buffer, 0, length)?;
+        Ok(self.edit.insert(bytes))
+    }
+
+    /// All bytes, those that were held included.
+    pub fn bytes(&mut self) -> Result<&'a [u8]> {
+        self.range(..)
+    }
+
+    /// Some bytes; only these cross the boundary.
+    pub fn range(&mut self, range: impl RangeBounds<usize>) -> Result<&'a [u8]> {
+        let start = match range.start_bound() {
+            Bound::Included(start) => *start,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(last) => last.saturating_add(1),
+            Bound::Excluded(end) => *end,
+            Bound::Unbounded => self.len,
+        };
+        self.check(start, end)?;
+        self.commit()?;
+        if let Some((at, bytes)) = self.read
+            && let Some(known) = start.checked_sub(at).and_then(|from| bytes.get(from..end - at))
+        {
+            return Ok(known);
+        }
+        if start == end {
+            return Ok(&[]);
+        }
+        let bytes = &*host::buffer_bytes(self.scope, self.buffer, start, end - start)?;
+        self.read = Some((start, bytes));
+        Ok(bytes)
+    }
+
+    /// Answers the client with a reply of the plugin's own; a response that has begun is reset.
+    pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
+        reply.send()
+    }
+
+    /// Length in bytes, those that were held included; free.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes, as in the empty frame that ends many bodies; free.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many of the first bytes were given before, and [held](crate::http::BodyAction::Hold);
+    /// free.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Whether the body ends here; free.
+    pub fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// Whether the host can still change anything: false for the end of a body that trailers
+    /// brought after everything had been sent on. Free.
+    pub fn is_released(&self) -> bool {
+        self.released
+    }
+
+    /// Writes back what was changed in place.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        let Some(bytes) = self.edit.take() else { return Ok(()) };
+        host::set_buffer(self.buffer, Place::Prefix(bytes.len()), bytes)?;
+        self.read = Some((0, bytes));
+        Ok(())
+    }
+
+    fn set(&mut self, place: Place, data: &[u8], len: usize) -> Result<()> {
+        self.writable()?;
+        self.commit()?;
+        host::set_buffer(self.buffer, place, data)?;
+        self.read = None;
+        self.len = len;
+        Ok(())
+    }
+
+    fn writable(&self) -> Result<()> {
+        if self.released { Err(Error::BodyReleased) } else { Ok(()) }
+    }
+
+    fn check(&self, start: usize, end: usize) -> Result<()> {
+        if start <= end && end <= self.len {
+            Ok(())
+        } else {
+            Err(Error::OutOfRange { start, end, len: self.len })
+        }
+    }
+}

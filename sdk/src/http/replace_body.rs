@@ -1,0 +1,175 @@
+//! Find and replace on the bodies of a stream.
+//!
+//! A match may be cut by a chunk's end, so bytes that may begin one have to wait for what follows.
+//! There are two places where they can wait, and each is wrong somewhere:
+//!
+//! - *in the host*: the chunk is [held](BodyAction::Hold) as it is. Nothing is copied, and nothing
+//!   is lost when trailers end the body, for the host still has the bytes. But a host refuses the
+//!   stream when what it holds and the next frame together pass its buffer limit, and an HTTP/1
+//!   frame may be as long as that limit.
+//! - *in the plugin*: the undecided bytes are cut off and go in front of the next chunk. That is
+//!   safe at any frame length, but trailers end a body without a chunk to put them in.
+//!
+//! So: where the headers say how long the body is, its last byte is known before trailers come, and
+//! the bytes wait in the plugin (or in the host when the whole body is small). HTTP/1 without a
+//! length has no trailers unless a host was told to take them, and they wait in the plugin. HTTP/2
+//! without a length has frames of at most 16 KiB (RFC 9113, 4.2) and may have trailers, so they
+//! wait in the host.
+
+use super::action::BodyAction;
+use super::chunk::Chunk;
+use super::headers::{Headers, RequestHeaders, ResponseHeaders};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::stream::{Edit, Replace, Replacer, Tail};
+
+/// What a host of any default configuration holds without refusing (Higress: 32 KiB on HTTP/1).
+const SMALL_BODY: u64 = 32 * 1024;
+
+/// The longest frame of HTTP/2 as every host sets it up.
+const FRAME: usize = 16 * 1024;
+
+/// Bytes set aside for rewritten chunks, so that common sizes allocate nothing in a body callback.
+const SCRATCH: usize = 32 * 1024;
+
+/// Replaces text in one body, whatever frames it comes in.
+///
+/// Call [`request`](Self::request) or [`response`](Self::response) with the headers and
+/// [`chunk`](Self::chunk) with every chunk. A body with a `content-encoding` is left as it is, and
+/// a log line says so.
+///
+/// # Cost
+/// With the headers: two or three host calls, none without a body. For a chunk: one host call to
+/// read what is new in it; where something was replaced one more, which writes up to the last
+/// replacement. No allocation in steady state, and at most one needle's length carried.
+#[derive(Debug)]
+pub struct ReplaceBody {
+    replacer: Replacer,
+    replace: Replace,
+    framing: Framing,
+    /// Undecided bytes at the end of what the host holds.
+    undecided: usize,
+}
+
+/// What the headers say about the body's frames and its end.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    /// Not to be touched.
+    Encoded,
+    /// Bytes that are still to come.
+    Sized(u64),
+    /// HTTP/1 without a length.
+    Chunked,
+    /// HTTP/2 without a length.
+    Frames,
+}
+
+impl ReplaceBody {
+    /// For one direction of one stream.
+    pub fn new(replacer: &Replacer) -> Self {
+        memory::reserve_scratch(SCRATCH);
+        Self {
+            replacer: replacer.clone(),
+            replace: replacer.stream(),
+            framing: Framing::Frames,
+            undecided: 0,
+        }
+    }
+
+    /// Looks at request headers, and removes a `content-length` that may not hold any more.
+    pub fn request(&mut self, headers: &RequestHeaders<'_>) -> Result<()> {
+        if !headers.has_body() {
+            return Ok(());
+        }
+        self.begin(headers, |headers| {
+            // A proxy removes transfer-encoding from requests before plugins see them.
+            let protocol = headers.property("request\0protocol")?;
+            Ok(protocol.is_some_and(|protocol| protocol.starts_with(b"HTTP/1")))
+        })
+    }
+
+    /// Looks at response headers, and removes a `content-length` that may not hold any more.
+    pub fn response(&mut self, headers: &ResponseHeaders<'_>) -> Result<()> {
+        if !headers.has_body() {
+            return Ok(());
+        }
+        self.begin(headers, |headers| Ok(headers.get("transfer-encoding")?.is_some()))
+    }
+
+    fn begin(
+        &mut self,
+        headers: &Headers<'_>,
+        is_chunked: impl FnOnce(&Headers<'_>) -> Result<bool>,
+    ) -> Result<()> {
+        if let Some(coding) = headers.get("content-encoding")?
+            && !coding.eq_ignore_ascii_case(b"identity")
+        {
+            crate::info!("body left as it is: {}-encoded", coding.escape_ascii());
+            self.framing = Framing::Encoded;
+            return Ok(());
+        }
+        let length = headers.get("content-length")?;
+        self.framing = match length.map(parse_length) {
+            Some(Some(length)) => Framing::Sized(length),
+            Some(None) => Framing::Chunked,
+            None if is_chunked(headers)? => Framing::Chunked,
+            None => Framing::Frames,
+        };
+        if length.is_some() && !self.replacer.keeps_length() {
+            headers.remove("content-length")?;
+        }
+        Ok(())
+    }
+
+    /// Replaces in one chunk; return its answer from the callback.
+    ///
+    /// # Errors
+    /// [`Error::Withheld`] when trailers ended a body whose last bytes wait in the plugin; nothing
+    /// but a broken stream would be honest then.
+    pub fn chunk(&mut self, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
+        if let Framing::Sized(left) = &mut self.framing {
+            *left = left.saturating_sub((chunk.len() - chunk.held()) as u64);
+        }
+        let start = chunk.held() - self.undecided.min(chunk.held());
+        let tail = match self.framing {
+            Framing::Encoded => return Ok(BodyAction::Continue),
+            _ if chunk.is_last() => Tail::Last,
+            Framing::Sized(0) => Tail::Last,
+            Framing::Sized(left) if left.saturating_add(chunk.len() as u64) <= SMALL_BODY => {
+                Tail::Keep
+            }
+            Framing::Frames if chunk.len() <= FRAME => Tail::Keep,
+            Framing::Sized(_) | Framing::Chunked | Framing::Frames => Tail::Carry,
+        };
+        if chunk.len() == start && self.replace.carried() == 0 {
+            self.undecided = 0;
+            return Ok(BodyAction::Continue);
+        }
+        if chunk.is_released() {
+            return Err(Error::Withheld { bytes: self.replace.carried() });
+        }
+        let input = chunk.range(start..)?;
+        self.undecided = memory::with_scratch(|out| {
+            let step = self.replace.feed(input, tail, out);
+            if let Edit::Prefix { from } = step.edit {
+                rewrite(chunk, start, from, out)?;
+            }
+            Ok::<_, Error>(step.undecided)
+        })?;
+        Ok(if self.undecided == 0 { BodyAction::Continue } else { BodyAction::Hold })
+    }
+}
+
+/// Puts `out` where `chunk[start..start + from]` was.
+///
+/// Hosts replace at the front only, so bytes in front of `start` (held ones that did not change)
+/// are written again; that happens only where a match began in one chunk and ended in the next.
+fn rewrite(chunk: &mut Chunk<'_>, start: usize, from: usize, out: &[u8]) -> Result<()> {
+    let before = chunk.range(..start)?;
+    chunk.replace_prefix(start + from, out)?;
+    if before.is_empty() { Ok(()) } else { chunk.prepend(before) }
+}
+
+fn parse_length(value: &[u8]) -> Option<u64> {
+    str::from_utf8(value).ok()?.trim().parse().ok()
+}

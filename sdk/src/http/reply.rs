@@ -1,0 +1,63 @@
+//! Answering a request without the upstream.
+
+use super::action::Replied;
+use crate::abi::{host, pairs};
+use crate::error::Result;
+
+/// A response that the plugin makes up.
+///
+/// ```no_run
+/// # use chunkwise::http::{HeadersAction, Reply, RequestHeaders};
+/// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<HeadersAction> {
+/// if headers.get("authorization")?.is_none() {
+///     let reply = Reply::new(401).header("www-authenticate", "Bearer").body(b"who are you?\n");
+///     return Ok(headers.reply(&reply)?.into());
+/// }
+/// # Ok(HeadersAction::Continue)
+/// # }
+/// ```
+///
+/// # Cost
+/// One host call, which copies headers and body.
+#[derive(Clone, Debug)]
+pub struct Reply<'a> {
+    status: u16,
+    details: &'a str,
+    headers: Vec<(&'a str, &'a str)>,
+    body: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// A reply with a status code and nothing else.
+    pub fn new(status: u16) -> Self {
+        Self { status, details: "", headers: Vec::new(), body: &[] }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: &'a [u8]) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Sets the response code details that the access log shows.
+    #[must_use]
+    pub fn details(mut self, details: &'a str) -> Self {
+        self.details = details;
+        self
+    }
+
+    pub(crate) fn send(&self) -> Result<Replied> {
+        let mut headers = Vec::new();
+        pairs::write(&self.headers, &mut headers);
+        host::send_local_response(self.status.into(), self.details, &headers, self.body)?;
+        Ok(Replied(()))
+    }
+}

@@ -1,0 +1,372 @@
+//! The memory that the host writes into.
+//!
+//! A host hands data to a plugin by calling its allocator and copying into what it gets. The arena
+//! answers that call with memory that it already owns, so the slice that an author sees is the
+//! very memory that the host wrote, and nothing is allocated for it.
+//!
+//! ```text
+//!   block 0                      block 1 (only after an overflow)
+//!   ┌────────────┬───────┬────┐  ┌─────────────────────┐
+//!   │ outer scope│ inner │free│  │ …                   │
+//!   └────────────┴───────┴────┘  └─────────────────────┘
+//!                ▲ mark of the inner scope: where its drop goes back to
+//! ```
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use super::books::BOOKS;
+
+/// Alignment of every piece: what the widest vector load likes.
+const ALIGN: usize = 16;
+
+/// A bump allocator whose memory is used again for every callback.
+///
+/// # Cost
+/// Nothing is allocated while a callback's data fits into the memory of an earlier callback. What
+/// does not fit gets a block of its own; when that callback ends, one block takes the place of all,
+/// so that the next one like it allocates nothing.
+#[derive(Debug, Default)]
+pub struct Arena {
+    blocks: RefCell<Vec<Block>>,
+    /// Bytes used of the last block.
+    used: Cell<usize>,
+    /// Scopes that are open.
+    depth: Cell<usize>,
+    /// The scope that was opened last.
+    top: Cell<u64>,
+    /// Scopes opened so far, for their names.
+    opened: Cell<u64>,
+    /// Scopes were not used as a stack; nothing is freed until the last of them ends.
+    disorder: Cell<bool>,
+    /// The piece that the host asked for last and that nobody has claimed yet.
+    granted: Cell<Option<Grant>>,
+}
+
+#[derive(Debug)]
+struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    start: NonNull<u8>,
+    size: usize,
+}
+
+impl Arena {
+    /// An arena without memory.
+    pub const fn new() -> Self {
+        Self {
+            blocks: RefCell::new(Vec::new()),
+            used: Cell::new(0),
+            depth: Cell::new(0),
+            top: Cell::new(0),
+            opened: Cell::new(0),
+            disorder: Cell::new(false),
+            granted: Cell::new(None),
+        }
+    }
+
+    /// Makes sure that one piece of `bytes` can be granted without allocating.
+    pub fn reserve(&self, bytes: usize) {
+        if self.blocks.borrow().is_empty() {
+            // Not having it is no failure here: the host's own request will say so.
+            let _ = self.add_block(bytes);
+        }
+    }
+
+    /// Bytes held, used or not.
+    pub fn reserved(&self) -> usize {
+        self.blocks.borrow().iter().map(|block| block.layout.size()).sum()
+    }
+
+    /// Answers the host's allocation; null when there is no memory.
+    pub fn grant(&self, size: usize) -> *mut u8 {
+        match self.take(size) {
+            Some(start) => {
+                self.granted.set(Some(Grant { start, size }));
+                start.as_ptr()
+            }
+            None => ptr::null_mut(),
+        }
+    }
+
+    /// Opens a scope: what is claimed through it is free again when it is dropped.
+    pub fn scope(&self) -> Scope<'_> {
+        if self.depth.get() == 0 {
+            // Whatever a host was granted outside of any callback has no owner: use it again.
+            self.rewind(Mark::START);
+        }
+        self.depth.set(self.depth.get() + 1);
+        let id = self.opened.get() + 1;
+        self.opened.set(id);
+        let below = self.top.replace(id);
+        let mark = Mark { block: self.blocks.borrow().len(), used: self.used.get() };
+        Scope { arena: self, id, below, mark, not_sync: PhantomData }
+    }
+
+    fn take(&self, size: usize) -> Option<NonNull<u8>> {
+        let size = size.checked_next_multiple_of(ALIGN)?;
+        let last = self.blocks.borrow().last().map(|block| (block.start, block.layout.size()));
+        let (start, at) = match last {
+            Some((start, capacity)) if size <= capacity - self.used.get() => {
+                (start, self.used.get())
+            }
+            _ => (self.add_block(size.max(self.reserved()))?, 0),
+        };
+        self.used.set(at + size);
+        // SAFETY: `at + size` is at most the block's size (checked above, or the block was made
+        // for it), so the offset stays inside of the block's one allocation.
+        Some(unsafe { start.add(at) })
+    }
+
+    fn add_block(&self, size: usize) -> Option<NonNull<u8>> {
+        let layout = Layout::from_size_align(size.max(ALIGN), ALIGN).ok()?;
+        // Zeroed once, so that a slice over memory that a host did not write is still defined.
+        // SAFETY: the layout's size is at least `ALIGN`, hence not zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
+        BOOKS.arena_grew(layout.size());
+        self.blocks.borrow_mut().push(Block { start, layout });
+        self.used.set(0);
+        Some(start)
+    }
+
+    fn rewind(&self, mark: Mark) {
+        // A grant that nobody claimed must not be claimed once its memory is free again.
+        self.granted.set(None);
+        let mut blocks = self.blocks.borrow_mut();
+        if mark.block == 0 {
+            // Everything is free: after a spike one block takes the place of all of them.
+            self.used.set(0);
+            if blocks.len() > 1 {
+                let reserved = blocks.iter().map(|block| block.layout.size()).sum();
+                blocks.clear();
+                drop(blocks);
+                // Not having it is no failure here: the next request of the host will say so.
+                let _ = self.add_block(reserved);
+            }
+        } else if mark.block == blocks.len() {
+            self.used.set(mark.used);
+        }
+        // Otherwise a block was added inside of the scope; it serves the scopes around it, and
+        // its bytes are free again with the outermost one.
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        BOOKS.arena_shrank(self.layout.size());
+        // SAFETY: `start` came from `alloc_zeroed` with this very layout, and a block is dropped
+        // once.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+/// Where a scope began.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// How many blocks there were.
+    block: usize,
+    /// How much of the last one was used.
+    used: usize,
+}
+
+impl Mark {
+    const START: Self = Self { block: 0, used: 0 };
+}
+
+/// The span of one callback: what the host wrote during it can be borrowed until it ends.
+#[derive(Debug)]
+pub struct Scope<'arena> {
+    arena: &'arena Arena,
+    id: u64,
+    /// The scope that was on top when this one was opened.
+    below: u64,
+    mark: Mark,
+    not_sync: PhantomData<*mut u8>,
+}
+
+impl Scope<'_> {
+    /// Borrows what the host wrote, if it wrote it where it was told to.
+    ///
+    /// `None` means that the pointer is not the piece granted last, or that more was written than
+    /// was asked for: such memory must not be touched.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "each piece is handed out once; taking the grant makes sure of it"
+    )]
+    pub fn claim(&self, start: *mut u8, size: usize) -> Option<&mut [u8]> {
+        if size == 0 {
+            return Some(&mut []);
+        }
+        let grant = self.arena.granted.take()?;
+        if !ptr::eq(grant.start.as_ptr(), start) || size > grant.size {
+            return None;
+        }
+        if self.id != self.arena.top.get() {
+            // An inner scope is open and must not free this piece when it ends.
+            self.arena.disorder.set(true);
+        }
+        // SAFETY: the grant is a piece of a live block, at least `size` bytes long and initialised
+        // (zeroed when the block was made, then written by the host). `Drop` and `disorder` keep
+        // the piece from being granted again before this scope ends. It was just taken out of
+        // `granted`, so no other slice covers it.
+        Some(unsafe { slice::from_raw_parts_mut(grant.start.as_ptr(), size) })
+    }
+}
+
+impl Drop for Scope<'_> {
+    fn drop(&mut self) {
+        let arena = self.arena;
+        // The driver opens a scope in each callback, and callbacks nest, so scopes are a stack.
+        // Where a caller does not keep to that, memory waits for the last of them.
+        if arena.top.get() == self.id {
+            arena.top.set(self.below);
+        } else {
+            arena.disorder.set(true);
+        }
+        let open = arena.depth.get() - 1;
+        arena.depth.set(open);
+        if open == 0 {
+            arena.disorder.set(false);
+            arena.rewind(Mark::START);
+        } else if !arena.disorder.get() {
+            arena.rewind(self.mark);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written<'scope>(arena: &Arena, scope: &'scope Scope<'_>, data: &[u8]) -> &'scope mut [u8] {
+        let piece = arena.grant(data.len());
+        let slice = scope.claim(piece, data.len()).unwrap();
+        slice.copy_from_slice(data);
+        slice
+    }
+
+    #[test]
+    fn memory_is_used_again_for_every_callback() {
+        let arena = Arena::new();
+        arena.reserve(1024);
+        let first = {
+            let scope = arena.scope();
+            written(&arena, &scope, b"one").as_ptr()
+        };
+        let scope = arena.scope();
+        assert_eq!(written(&arena, &scope, b"two").as_ptr(), first);
+        assert_eq!(arena.reserved(), 1024);
+    }
+
+    #[test]
+    fn spikes_end_with_one_block_that_is_enough() {
+        let arena = Arena::new();
+        for _ in 0..2 {
+            let scope = arena.scope();
+            for _ in 0..10 {
+                written(&arena, &scope, &[7; 1000]);
+            }
+        }
+        assert_eq!(arena.blocks.borrow().len(), 1);
+        let reserved = arena.reserved();
+        let scope = arena.scope();
+        for _ in 0..10 {
+            written(&arena, &scope, &[7; 1000]);
+        }
+        assert_eq!(arena.reserved(), reserved, "another spike fits");
+    }
+
+    #[test]
+    fn pieces_of_one_scope_do_not_overlap() {
+        let arena = Arena::new();
+        let scope = arena.scope();
+        let pieces: Vec<_> = (0..50u8)
+            .map(|n| (n, written(&arena, &scope, &vec![n; usize::from(n) * 7 + 1])))
+            .collect();
+        for (n, piece) in pieces {
+            assert!(piece.iter().all(|byte| *byte == n));
+        }
+    }
+
+    #[test]
+    fn an_inner_callback_frees_its_own_memory_only() {
+        let arena = Arena::new();
+        arena.reserve(1024);
+        let outer = arena.scope();
+        let kept = written(&arena, &outer, b"outer");
+        for _ in 0..100 {
+            let inner = arena.scope();
+            written(&arena, &inner, &[1; 500]);
+        }
+        assert_eq!(kept, b"outer");
+        assert_eq!(arena.reserved(), 1024);
+    }
+
+    #[test]
+    fn an_outer_claim_survives_the_inner_scope_that_was_open() {
+        let arena = Arena::new();
+        arena.reserve(1024);
+        let outer = arena.scope();
+        let inner = arena.scope();
+        let kept = written(&arena, &outer, b"outer");
+        drop(inner);
+        let next = arena.scope();
+        written(&arena, &next, b"other");
+        assert_eq!(kept, b"outer");
+    }
+
+    #[test]
+    fn an_outer_scope_that_ends_first_frees_nothing_of_the_inner() {
+        let arena = Arena::new();
+        arena.reserve(1024);
+        let outer = arena.scope();
+        let inner = arena.scope();
+        let kept = written(&arena, &inner, b"inner");
+        drop(outer);
+        let next = arena.scope();
+        written(&arena, &next, b"other");
+        assert_eq!(kept, b"inner");
+    }
+
+    #[test]
+    fn a_grant_that_nobody_claimed_dies_with_its_scope() {
+        let arena = Arena::new();
+        arena.reserve(64);
+        let stale = {
+            let _scope = arena.scope();
+            arena.grant(8)
+        };
+        let scope = arena.scope();
+        assert!(scope.claim(stale, 8).is_none());
+    }
+
+    #[test]
+    fn memory_that_was_not_granted_is_refused() {
+        let arena = Arena::new();
+        let scope = arena.scope();
+        let mut foreign = [0u8; 8];
+        assert!(scope.claim(foreign.as_mut_ptr(), 8).is_none(), "nothing was granted");
+        let piece = arena.grant(8);
+        assert!(scope.claim(piece, 9).is_none(), "more than was asked for");
+        let piece = arena.grant(8);
+        assert!(scope.claim(piece, 8).is_some());
+        assert!(scope.claim(piece, 8).is_none(), "a second claim would alias the first");
+        assert_eq!(scope.claim(ptr::null_mut(), 0).unwrap(), b"", "an empty answer has no memory");
+    }
+
+    #[test]
+    fn an_absurd_size_is_answered_with_null() {
+        let arena = Arena::new();
+        assert!(arena.grant(usize::MAX).is_null());
+        assert!(arena.grant(isize::MAX as usize).is_null());
+        let scope = arena.scope();
+        assert_eq!(written(&arena, &scope, b"still works"), b"still works");
+    }
+}

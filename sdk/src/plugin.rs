@@ -1,0 +1,105 @@
+//! What an author writes: a plugin, and the filter that it puts on every stream.
+
+use crate::config::{Config, ConfigError};
+use crate::error::Result;
+use crate::http::{
+    BodyAction, Chunk, HeadersAction, RequestHeaders, ResponseHeaders, Trailers, TrailersAction,
+};
+
+/// One configuration of a plugin; it lives as long as the proxy keeps that configuration.
+///
+/// A proxy makes one in every worker, and a new one beside it when the configuration changes;
+/// streams keep the one that they began with. Filters see it by shared reference, since several
+/// streams are open at once.
+pub trait Plugin: Sized + 'static {
+    /// State of one stream.
+    type Filter: Filter<Self>;
+
+    /// What becomes of a stream whose callback returned an error.
+    const ON_ERROR: OnError = OnError::Refuse;
+
+    /// Builds the plugin from its configuration.
+    ///
+    /// # Errors
+    /// An error is logged and makes the proxy refuse the configuration; it keeps running with the
+    /// one that it has.
+    fn configure(config: &Config<'_>) -> Result<Self, ConfigError>;
+
+    /// Begins a stream. Called before its request headers arrive.
+    fn filter(&self) -> Self::Filter;
+}
+
+/// What becomes of a stream whose callback returned an error. The error is logged either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnError {
+    /// Let the stream go on untouched: no later callback of it is made. For plugins that observe.
+    Continue,
+    /// Answer with 500, or reset the stream where its response has begun. For plugins that guard.
+    Refuse,
+}
+
+/// The state of one stream, and what happens to it.
+///
+/// Every method has a default that lets everything pass and calls nothing. While a method runs
+/// the SDK holds no lock and no borrow of its own, so a host may call back in the middle of any
+/// host call.
+///
+/// # Errors
+/// Methods return [`crate::Error`]; what becomes of the stream then is [`Plugin::ON_ERROR`].
+pub trait Filter<P: Plugin> {
+    /// Request headers arrived; nothing has been sent upstream yet.
+    fn request_headers(
+        &mut self,
+        _plugin: &P,
+        _headers: &RequestHeaders<'_>,
+    ) -> Result<HeadersAction> {
+        Ok(HeadersAction::Continue)
+    }
+
+    /// A part of the request body arrived.
+    ///
+    /// The call with [`Chunk::is_last`] comes exactly once for each body, empty ones and those
+    /// that trailers end included. A request without a body
+    /// ([`has_body`](RequestHeaders::has_body) is false) gets none.
+    fn request_body(&mut self, _plugin: &P, _chunk: &mut Chunk<'_>) -> Result<BodyAction> {
+        Ok(BodyAction::Continue)
+    }
+
+    /// Request trailers arrived; the last chunk was given before.
+    fn request_trailers(
+        &mut self,
+        _plugin: &P,
+        _trailers: &Trailers<'_>,
+    ) -> Result<TrailersAction> {
+        Ok(TrailersAction::Continue)
+    }
+
+    /// Response headers arrived; nothing has been sent to the client yet.
+    ///
+    /// A local reply passes here too, this plugin's own included.
+    fn response_headers(
+        &mut self,
+        _plugin: &P,
+        _headers: &ResponseHeaders<'_>,
+    ) -> Result<HeadersAction> {
+        Ok(HeadersAction::Continue)
+    }
+
+    /// A part of the response body arrived; see [`request_body`](Self::request_body).
+    fn response_body(&mut self, _plugin: &P, _chunk: &mut Chunk<'_>) -> Result<BodyAction> {
+        Ok(BodyAction::Continue)
+    }
+
+    /// Response trailers arrived; the last chunk was given before.
+    fn response_trailers(
+        &mut self,
+        _plugin: &P,
+        _trailers: &Trailers<'_>,
+    ) -> Result<TrailersAction> {
+        Ok(TrailersAction::Continue)
+    }
+
+    /// The stream is over, well or badly.
+    fn done(&mut self, _plugin: &P) {}
+}

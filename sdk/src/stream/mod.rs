@@ -1,0 +1,24 @@
+//! Processing of bodies that come in pieces, usable with or without a plugin.
+//!
+//! A processor takes a body piece by piece and gives the same output however the body was cut:
+//! what a piece's end leaves undecided waits, and never more of it than the processor's own bound.
+//!
+//! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
+//!   [`Replace`] applies them to one body.
+
+mod many;
+mod one;
+mod pool;
+mod replace;
+mod replacer;
+mod rule;
+mod searcher;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+pub use replace::Replace;
+pub use replacer::Replacer;
+pub use rule::RuleError;
+pub use step::{Edit, Step, Tail};

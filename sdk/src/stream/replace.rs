@@ -1,0 +1,261 @@
+//! Find and replace in one body that comes in pieces.
+//!
+//! ```text
+//!   carry        input
+//!   ┌───────────┬──────────────────────────────────────┬──────┐
+//!   │ undecided │ edits …            │ untouched       │ tail │
+//!   │ so far    │                    │                 │      │
+//!   └───────────┴──────────────────────────────────────┴──────┘
+//!   ╰─ junction: carry and head ─╯   ▲ from            ▲ open
+//! ```
+//!
+//! The tail begins at the first position from where all bytes so far are the beginning of some
+//! needle. What comes next can make a match begin there, but nowhere in front of it; so a match
+//! that begins in front of the tail is final, whatever follows, and one that begins in the tail
+//! has to wait: an earlier or an overriding match may still come to be.
+
+use std::mem;
+use std::rc::Rc;
+
+use super::replacer::Shared;
+use super::step::{Edit, Step, Tail};
+
+/// Find and replace in one body; from [`Replacer::stream`](super::Replacer::stream).
+///
+/// The output is the same for every way to cut the body into pieces, and for every mix of
+/// [`Tail::Carry`] and [`Tail::Keep`]. After [`Tail::Last`] it is ready for another body.
+///
+/// ```
+/// use chunkwise::stream::{Edit, Replacer, Tail};
+///
+/// let replacer = Replacer::new([("needle", "thread")])?;
+/// let mut body = replacer.stream();
+/// let mut forwarded = Vec::new();
+/// let mut out = Vec::new();
+///
+/// let pieces: [(&[u8], Tail); 3] =
+///     [(b"hay, a nee", Tail::Carry), (b"dle, ", Tail::Carry), (b"hay", Tail::Last)];
+/// for (piece, tail) in pieces {
+///     match body.feed(piece, tail, &mut out).edit {
+///         Edit::Pass => forwarded.extend_from_slice(piece),
+///         Edit::Prefix { from } => {
+///             forwarded.extend_from_slice(&out);
+///             forwarded.extend_from_slice(&piece[from..]);
+///         }
+///     }
+/// }
+/// assert_eq!(forwarded, b"hay, a thread, hay");
+/// # Ok::<(), chunkwise::stream::RuleError>(())
+/// ```
+#[derive(Debug)]
+pub struct Replace {
+    shared: Rc<Shared>,
+    /// The undecided bytes in front of the next piece. Between calls it is shorter than the longest
+    /// needle; its capacity also takes the head of a piece.
+    carry: Vec<u8>,
+}
+
+impl Replace {
+    pub(super) fn new(shared: Rc<Shared>) -> Self {
+        let carry = shared.carries.lend();
+        Self { shared, carry }
+    }
+
+    /// Takes the next bytes of the body and says what to forward in their place.
+    ///
+    /// `out` is cleared first. It then receives what [`Edit::Prefix`] speaks of, which ends right
+    /// behind the last edit: what did not change behind it is not copied.
+    ///
+    /// # Cost
+    /// One search through `input`, and a look at its last bytes, fewer than the longest needle.
+    /// Copies to `out` only up to the last edit, and all of `input` where [`Tail::Carry`] cuts off
+    /// a tail. No allocation, but for `out` where its capacity is too small. Where bytes are
+    /// carried, up to twice the longest needle is copied and searched besides.
+    ///
+    /// A tail that almost begins one of *several* needles at each of its bytes costs the square of
+    /// the longest needle's length; with one needle it stays linear.
+    pub fn feed(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Step {
+        out.clear();
+        let mut done = Done::default();
+        if !self.carry.is_empty() {
+            match self.join(input, tail, out) {
+                Ok(joined) => done = joined,
+                Err(step) => return step,
+            }
+        }
+        let open = scan(&self.shared, input, input.len(), tail != Tail::Last, &mut done, out);
+        let undecided = input.get(open..).unwrap_or_default();
+        if tail == Tail::Carry && !undecided.is_empty() {
+            out.extend_from_slice(&input[done.written..open]);
+            self.carry.extend_from_slice(undecided);
+            return step(input.len(), 0, out);
+        }
+        step(done.written, undecided.len(), out)
+    }
+
+    /// Bytes that were cut off the pieces so far and wait for the next one; fewer than the longest
+    /// needle. None where no piece came with [`Tail::Carry`].
+    pub fn carried(&self) -> usize {
+        self.carry.len()
+    }
+
+    /// Decides the carried bytes with the help of the head of `input`. Says how far `input` is done
+    /// thereby, or, where the carry stays undecided, what the whole step is.
+    fn join(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Result<Done, Step> {
+        let carried = self.carry.len();
+        let reach = self.shared.searcher.longest() - 1;
+        let head = input.get(..reach).unwrap_or(input);
+        self.carry.extend_from_slice(head);
+
+        // A tail that begins in the carry must reach the end of the input.
+        let wait = tail != Tail::Last && head.len() == input.len();
+        let mut done = Done::default();
+        let open = scan(&self.shared, &self.carry, carried, wait, &mut done, out);
+        let flushed = open.min(carried);
+        if done.written < flushed {
+            out.extend_from_slice(&self.carry[done.written..flushed]);
+        }
+        if open >= carried {
+            self.carry.clear();
+            return Ok(Done {
+                at: done.at.saturating_sub(carried),
+                written: done.written.saturating_sub(carried),
+            });
+        }
+        let (from, undecided) = match tail {
+            Tail::Keep => (0, input.len()),
+            Tail::Carry | Tail::Last => (input.len(), 0),
+        };
+        self.carry.truncate(carried + from);
+        self.carry.drain(..open);
+        Err(step(from, undecided, out))
+    }
+}
+
+impl Drop for Replace {
+    fn drop(&mut self) {
+        self.shared.carries.take_back(mem::take(&mut self.carry));
+    }
+}
+
+/// How far a text is done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    /// Where the search goes on: behind the last match.
+    at: usize,
+    /// What is in front of this is in the output: up to the last edit. Never behind `at`.
+    written: usize,
+}
+
+/// Applies the matches that are final and begin in front of `stop`. Returns where the undecided
+/// tail begins: the end of `text` if there is none or it need not `wait`.
+fn scan(
+    shared: &Shared,
+    text: &[u8],
+    stop: usize,
+    wait: bool,
+    done: &mut Done,
+    out: &mut Vec<u8>,
+) -> usize {
+    let mut open = if wait { shared.searcher.tail(text, done.at) } else { text.len() };
+    while let Some(found) = shared.searcher.find(text, done.at)
+        && found.start < open.min(stop)
+    {
+        done.at = found.end;
+        let rule = &shared.rules[found.rule];
+        if rule.changes {
+            out.extend_from_slice(&text[done.written..found.start]);
+            out.extend_from_slice(&rule.replacement);
+            done.written = found.end;
+        }
+        if open < found.end {
+            open = shared.searcher.tail(text, found.end);
+        }
+    }
+    open
+}
+
+fn step(from: usize, undecided: usize, out: &[u8]) -> Step {
+    let edit = if from == 0 && out.is_empty() { Edit::Pass } else { Edit::Prefix { from } };
+    Step { edit, undecided }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Replacer;
+    use super::*;
+
+    fn stream() -> Replace {
+        Replacer::new([("needle", "thread"), ("hay", "straw")]).unwrap().stream()
+    }
+
+    /// The step, and what is in front of the untouched rest.
+    fn feed(stream: &mut Replace, input: &str, tail: Tail) -> (Step, String) {
+        let mut out = b"left over".to_vec();
+        let step = stream.feed(input.as_bytes(), tail, &mut out);
+        (step, String::from_utf8(out).unwrap())
+    }
+
+    fn prefix(from: usize, undecided: usize, out: &str) -> (Step, String) {
+        (Step { edit: Edit::Prefix { from }, undecided }, out.to_owned())
+    }
+
+    fn pass(undecided: usize) -> (Step, String) {
+        (Step { edit: Edit::Pass, undecided }, String::new())
+    }
+
+    #[test]
+    fn only_what_changed_is_written() {
+        let mut stream = stream();
+        assert_eq!(feed(&mut stream, "nothing to see", Tail::Carry), pass(0));
+        assert_eq!(feed(&mut stream, "a needle in it", Tail::Carry), prefix(8, 0, "a thread"));
+        assert_eq!(feed(&mut stream, "hay, hay, and", Tail::Last), prefix(8, 0, "straw, straw"));
+    }
+
+    #[test]
+    fn a_kept_tail_is_not_written() {
+        let mut stream = stream();
+        assert_eq!(feed(&mut stream, "a nee", Tail::Keep), pass(3));
+        assert_eq!(feed(&mut stream, "need", Tail::Keep), pass(4));
+        assert_eq!(feed(&mut stream, "hay need", Tail::Keep), prefix(3, 4, "straw"));
+        assert_eq!(feed(&mut stream, "needle", Tail::Keep), prefix(6, 0, "thread"));
+    }
+
+    #[test]
+    fn a_carried_tail_comes_out_in_front() {
+        let mut stream = stream();
+        assert_eq!(feed(&mut stream, "a nee", Tail::Carry), prefix(5, 0, "a "));
+        assert_eq!(stream.carried(), 3);
+        assert_eq!(feed(&mut stream, "dle ends", Tail::Carry), prefix(3, 0, "thread"));
+        assert_eq!(feed(&mut stream, "nee", Tail::Carry), prefix(3, 0, ""));
+        assert_eq!(feed(&mut stream, "ds no more", Tail::Carry), prefix(0, 0, "nee"));
+        assert_eq!(stream.carried(), 0);
+    }
+
+    #[test]
+    fn a_carry_may_stay_while_the_caller_keeps_more() {
+        let mut stream = stream();
+        assert_eq!(feed(&mut stream, "need", Tail::Carry), prefix(4, 0, ""));
+        assert_eq!(feed(&mut stream, "l", Tail::Keep), pass(1));
+        assert_eq!(stream.carried(), 4);
+        assert_eq!(feed(&mut stream, "l-", Tail::Keep), prefix(0, 0, "need"));
+    }
+
+    #[test]
+    fn what_is_left_comes_out_with_the_last_bytes_even_if_there_are_none() {
+        let mut stream = stream();
+        assert_eq!(feed(&mut stream, "need", Tail::Carry), prefix(4, 0, ""));
+        assert_eq!(feed(&mut stream, "", Tail::Carry), pass(0));
+        assert_eq!(feed(&mut stream, "", Tail::Last), prefix(0, 0, "need"));
+        assert_eq!(feed(&mut stream, "", Tail::Last), pass(0));
+    }
+
+    #[test]
+    fn a_dropped_stream_leaves_nothing_to_the_next() {
+        let replacer = Replacer::new([("needle", "thread")]).unwrap();
+        let mut first = replacer.stream();
+        assert_eq!(feed(&mut first, "need", Tail::Carry), prefix(4, 0, ""));
+        drop(first);
+        assert_eq!(feed(&mut replacer.stream(), "le", Tail::Last), pass(0));
+    }
+}
