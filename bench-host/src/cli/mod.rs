@@ -1,0 +1,82 @@
+//! The command line.
+
+mod build;
+mod demo;
+mod failure;
+mod inspect;
+mod passes;
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use failure::Failure;
+
+/// Runs a proxy-wasm plugin as a proxy would, and says what every chunk costs.
+#[derive(Debug, Parser)]
+#[command(name = "bench-host", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 our own failure, 2 bad usage or input, \
+                          3 a gate was passed over, 4 the plugin failed.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(build::Arguments),
+    Demo(demo::Arguments),
+    Inspect(inspect::Arguments),
+    Replay(Box<replay::Arguments>),
+}
+
+/// Parses the arguments and runs the command.
+pub fn main() -> ExitCode {
+    // clap itself prints usage errors, and ends with 2.
+    let result = match Cli::parse().command {
+        Command::Build(arguments) => build::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn the_help_says_what_there_is() {
+        // Whatever terminal the tests run in.
+        let mut cli = Cli::command().term_width(100);
+        insta::assert_snapshot!("help", cli.render_long_help());
+        for command in cli.get_subcommands_mut() {
+            let name = format!("help_{}", command.get_name());
+            insta::assert_snapshot!(name, command.render_long_help());
+        }
+    }
+}

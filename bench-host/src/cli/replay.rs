@@ -1,0 +1,200 @@
+//! `bench-host replay`
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+
+use super::Failure;
+use super::passes::Passes;
+use crate::engine::wasm::WASMTIME_VERSION;
+use crate::host::{Level, Profile, Settings};
+use crate::module::{AbiVersion, Module};
+use crate::replay::{Options, Run};
+use crate::report::{Context, PluginInfo, ResultFile, cpu, table};
+use crate::traffic::{SYNTH_HELP, Traffic};
+use crate::units::parse_size;
+
+/// Replay traffic through a plugin, and print what every phase cost.
+///
+/// The traffic is replayed twice: once counting instructions, host calls, bytes, allocations and
+/// pages, which are the same in every run on every machine, and once taking time.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: cargo bench-host replay plugin.wasm --traffic site.har \
+                        --config config.json --chunk 16KiB --json result.json")]
+pub(super) struct Arguments {
+    /// The module.
+    plugin: PathBuf,
+    #[command(flatten)]
+    traffic: TrafficArguments,
+    /// The plugin's configuration, passed as it is.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which host to be.
+    #[arg(long, value_name = "HOST", default_value = "envoy")]
+    host: HostName,
+    /// Bytes that each direction of a stream may hold [default: 1MiB for envoy, 32KiB for higress].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    buffer_limit: Option<NonZeroUsize>,
+    /// VMs, each on a thread of its own.
+    #[arg(long, value_name = "N", default_value = "1")]
+    workers: NonZeroUsize,
+    /// Requests a second, instead of as fast as it goes; latency counts from when a request was
+    /// due.
+    #[arg(long, value_name = "R", value_parser = rate)]
+    rate: Option<f64>,
+    /// The least level of plugin log lines that are kept.
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log_level: LogLevel,
+    /// Skip the pass that counts instructions.
+    #[arg(long)]
+    no_fuel: bool,
+    /// Skip the pass that takes time.
+    #[arg(long)]
+    no_wall: bool,
+    /// Write what upstream and downstream would have received: one file for each request and
+    /// direction, and an index.
+    #[arg(long, value_name = "DIR")]
+    outputs: Option<PathBuf>,
+    /// Write the result as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is replayed and how it is cut.
+#[derive(Debug, Args)]
+pub(super) struct TrafficArguments {
+    /// Traffic: HAR 1.2 or JSON lines, by content, or a generator (synth:…).
+    #[arg(long = "traffic", value_name = "FILE", long_help = TRAFFIC_HELP.as_str())]
+    source: String,
+    /// The longest chunk of bodies whose chunks were not recorded.
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = size)]
+    chunk: NonZeroUsize,
+    /// Streams that are open at once in a VM; their callbacks alternate.
+    #[arg(long, value_name = "N", default_value = "1")]
+    streams: NonZeroUsize,
+    /// Repetitions of the whole trace in the same VM.
+    #[arg(long, value_name = "N", default_value = "1")]
+    repeat: NonZeroUsize,
+}
+
+static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    format!("Traffic: HAR 1.2 or JSON lines, by content, or a generator.\n\n{SYNTH_HELP}")
+});
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HostName {
+    /// Stock Envoy.
+    Envoy,
+    /// Higress, which adds ABI 0.2.100.
+    Higress,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let module = Module::read(&arguments.plugin)?;
+    let configuration = match &arguments.config {
+        Some(path) => read(path)?,
+        None => Bytes::new(),
+    };
+    let traffic = Traffic::open(&arguments.traffic.source)?;
+    let profile = match arguments.host {
+        HostName::Envoy => Profile::Envoy,
+        HostName::Higress => Profile::Higress,
+    };
+    let mut options = Options::new(Settings::new(profile));
+    if let Some(limit) = arguments.buffer_limit {
+        options.settings.buffer_limit = limit.get();
+    }
+    options.settings.log_level = match arguments.log_level {
+        LogLevel::Trace => Level::Trace,
+        LogLevel::Debug => Level::Debug,
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+        LogLevel::Critical => Level::Critical,
+    };
+    options.configuration = configuration;
+    options.workers = arguments.workers;
+    options.rate = arguments.rate;
+    options.outputs.clone_from(&arguments.outputs);
+    options.chunk = arguments.traffic.chunk;
+    options.streams = arguments.traffic.streams;
+    options.repeat = arguments.traffic.repeat;
+    let passes = Passes { fuel: !arguments.no_fuel, wall: !arguments.no_wall };
+    let (result, crash) = measured(&module, &traffic, options, passes)?;
+    if let Some(path) = &arguments.json {
+        let json = result.to_json();
+        fs::write(path, json).map_err(|error| Failure::file("write", path, &error))?;
+    }
+    print!("{}", table::text(&result));
+    crash.map_or(Ok(()), Err)
+}
+
+/// Replays, and makes the result of it; the failure beside it is that of a plugin that crashed.
+pub(super) fn measured(
+    module: &Module,
+    traffic: &Traffic,
+    mut options: Options,
+    passes: Passes,
+) -> Result<(ResultFile, Option<Failure>), Failure> {
+    module.facts.loadable()?;
+    let settings = &mut options.settings;
+    if module.facts.abi == Some(AbiVersion::V0_2_100) && settings.profile == Profile::Envoy {
+        return Err(Failure::Input(format!(
+            "{}: it declares ABI 0.2.100, which a stock Envoy does not load; \
+             use --host higress, or build the plugin without that ABI",
+            module.path.display()
+        )));
+    }
+    settings.adapt_to(module.facts.abi);
+    for note in traffic.notes() {
+        eprintln!("note: {note}");
+    }
+    let run = passes.run(module, traffic, &options)?;
+    let context = Context {
+        plugin: PluginInfo::of_module(module),
+        engine: "wasmtime",
+        engine_version: WASMTIME_VERSION,
+        cpu: &cpu(),
+        traffic,
+        options: &options,
+    };
+    Ok((ResultFile::new(context, &run), crashed(&run)))
+}
+
+fn crashed(run: &Run) -> Option<Failure> {
+    let crash = run.crashes.first()?;
+    let times = match run.crashes.len() {
+        1 => String::new(),
+        times => format!("\n({times} crashes in all)"),
+    };
+    let request = crash.request.map_or_else(String::new, |n| format!("request {n}: "));
+    Some(Failure::Plugin(format!("{request}{}{times}", crash.fault)))
+}
+
+fn read(path: &Path) -> Result<Bytes, Failure> {
+    fs::read(path).map(Bytes::from).map_err(|error| Failure::file("read", path, &error))
+}
+
+fn size(text: &str) -> Result<NonZeroUsize, String> {
+    let size = parse_size(text).map_err(|error| error.to_string())?;
+    let size = usize::try_from(size).map_err(|_| "too large for this machine".to_owned())?;
+    NonZeroUsize::new(size).ok_or_else(|| "must not be zero".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err("must be above zero".to_owned()) }
+}

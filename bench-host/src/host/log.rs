@@ -1,0 +1,124 @@
+//! What a plugin logs.
+
+use std::fmt;
+
+/// How much a line matters; the numbers are those of the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Level {
+    /// 0
+    Trace = 0,
+    /// 1
+    Debug = 1,
+    /// 2
+    Info = 2,
+    /// 3
+    Warn = 3,
+    /// 4
+    Error = 4,
+    /// 5
+    Critical = 5,
+}
+
+impl Level {
+    /// The level of a number.
+    pub fn from_abi(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Trace,
+            1 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            4 => Self::Error,
+            5 => Self::Critical,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// A line that a plugin logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// What it says.
+    pub message: String,
+}
+
+/// The first lines that a plugin logged, and how many there were.
+#[derive(Clone, Debug)]
+pub struct Log {
+    level: Level,
+    lines: Vec<LogLine>,
+    dropped: u64,
+}
+
+/// Lines that are kept; a plugin that logs in a loop must not fill the host's memory.
+const KEPT_LINES: usize = 1_000;
+
+/// Bytes of a line that are kept.
+const KEPT_BYTES: usize = 4_096;
+
+impl Log {
+    /// A log of lines from `level` on.
+    pub fn new(level: Level) -> Self {
+        Self { level, lines: Vec::new(), dropped: 0 }
+    }
+
+    /// Adds a line, if it matters enough.
+    pub fn write(&mut self, level: Level, message: &[u8]) {
+        if level < self.level {
+            return;
+        }
+        if self.lines.len() == KEPT_LINES {
+            self.dropped += 1;
+            return;
+        }
+        let kept = message.get(..KEPT_BYTES).unwrap_or(message);
+        let message = String::from_utf8_lossy(kept).into_owned();
+        self.lines.push(LogLine { level, message });
+    }
+
+    /// The level from which on lines are kept.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The lines that were kept.
+    pub fn lines(&self) -> &[LogLine] {
+        &self.lines
+    }
+
+    /// How many lines there were beyond those.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_counted_and_not_kept() {
+        let mut log = Log::new(Level::Info);
+        log.write(Level::Debug, b"too little");
+        for _ in 0..KEPT_LINES + 5 {
+            log.write(Level::Warn, &vec![b'x'; KEPT_BYTES * 2]);
+        }
+        assert_eq!((log.lines().len(), log.dropped()), (KEPT_LINES, 5));
+        assert_eq!(log.lines()[0].message.len(), KEPT_BYTES);
+    }
+}

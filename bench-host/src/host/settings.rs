@@ -1,0 +1,67 @@
+//! Which proxy the host is.
+
+use super::log::Level;
+
+/// The proxy that is imitated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Stock Envoy.
+    Envoy,
+    /// Higress, which adds ABI 0.2.100.
+    Higress,
+}
+
+impl Profile {
+    /// The name on the command line and in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy",
+            Self::Higress => "higress",
+        }
+    }
+
+    /// Bytes that one direction of a stream may hold: Envoy's default for
+    /// `per_connection_buffer_limit_bytes` is 1 MiB, Higress sets 32 KiB.
+    pub const fn buffer_limit(self) -> usize {
+        match self {
+            Self::Envoy => 1024 * 1024,
+            Self::Higress => 32 * 1024,
+        }
+    }
+}
+
+/// What a proxy's operator configures.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which proxy.
+    pub profile: Profile,
+    /// Bytes that one direction of a stream may hold.
+    pub buffer_limit: usize,
+    /// Lines below this level are dropped.
+    pub log_level: Level,
+    /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
+    /// that the plugin declares.
+    pub stop_is_stop_all: bool,
+    /// The plugin's name, as properties and details of local replies show it.
+    pub plugin_name: String,
+}
+
+impl Settings {
+    /// The defaults of a profile.
+    pub fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            buffer_limit: profile.buffer_limit(),
+            log_level: Level::Warn,
+            stop_is_stop_all: true,
+            plugin_name: "plugin".to_owned(),
+        }
+    }
+
+    /// Reads header statuses as the real proxies do for a module of this ABI: from 0.2.100 on,
+    /// `StopIteration` is what it says.
+    #[cfg(feature = "wasm")]
+    pub fn adapt_to(&mut self, abi: Option<crate::module::AbiVersion>) {
+        self.stop_is_stop_all = abi != Some(crate::module::AbiVersion::V0_2_100);
+    }
+}

@@ -1,0 +1,176 @@
+//! One HTTP stream: what is held of it, and what has gone on.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use bytes::Bytes;
+
+use super::abi::Direction;
+use super::buffer::Buffer;
+use super::headers::HeaderMap;
+use super::output::Received;
+
+/// State of one stream in the proxy, around the one filter that is under test.
+#[derive(Debug)]
+pub struct Stream {
+    /// The request's half.
+    pub request: Half,
+    /// The response's half.
+    pub response: Half,
+    /// `HTTP/1.1` or `HTTP/2`, as the property `request.protocol` shows it.
+    pub protocol: &'static str,
+    /// Filter state that plugins set as properties, under its path without the prefix `wasm.`.
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// How the response came to be: `via_upstream`, or what a local reply gave.
+    pub details: String,
+    /// A local reply that waits for the current callback to return.
+    pub pending_reply: Option<LocalReply>,
+    /// Directions to resume when the current callback has returned.
+    pub pending_resume: Vec<Direction>,
+    /// A reset that waits for the current callback to return.
+    pub pending_reset: bool,
+    /// The plugin, or the proxy on its behalf, answered instead of the upstream.
+    pub replied_locally: bool,
+    /// The stream was cut off.
+    pub reset: bool,
+}
+
+/// A response that does not come from upstream.
+#[derive(Clone, Debug)]
+pub struct LocalReply {
+    /// Status code.
+    pub status: u32,
+    /// Response code details.
+    pub details: String,
+    /// Headers beside `:status`, `content-length` and `content-type`.
+    pub headers: Vec<(Bytes, Bytes)>,
+    /// Body.
+    pub body: Bytes,
+}
+
+/// Whether a message moves on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Iteration {
+    /// It does.
+    #[default]
+    Running,
+    /// It waits, and this filter still gets its frames.
+    StopSingle,
+    /// It waits, and so do its frames.
+    StopAll {
+        /// More than the buffer limit slows the sender down instead of failing the stream.
+        watermark: bool,
+    },
+}
+
+/// One direction of a stream.
+#[derive(Debug, Default)]
+pub struct Half {
+    /// Headers, until they have gone on (a copy stays readable, see `readable_headers`).
+    pub headers: HeaderMap,
+    /// Whether a plugin may change the headers: from their callback until they go on.
+    pub headers_open: bool,
+    /// Whether headers have arrived at all.
+    pub begun: bool,
+    /// Whether the headers have gone on.
+    pub headers_sent: bool,
+    /// Trailers.
+    pub trailers: Option<HeaderMap>,
+    /// Whether a plugin may change the trailers.
+    pub trailers_open: bool,
+    /// The frame that the current callback is about.
+    pub frame: Buffer,
+    /// Frames that wait.
+    pub held: Buffer,
+    /// Whether the current callback is about a body.
+    pub in_body: bool,
+    /// Whether the last body callback held its frame so that the next one sees all of it.
+    pub buffering: bool,
+    /// Whether the message moves.
+    pub iteration: Iteration,
+    /// Whether the last frame or the trailers have arrived.
+    pub complete: bool,
+    /// What has gone on.
+    pub received: Received,
+}
+
+impl Stream {
+    /// A stream of which nothing has arrived.
+    pub fn new(protocol: &'static str, upstream: Received, downstream: Received) -> Self {
+        Self {
+            request: Half { received: upstream, ..Half::default() },
+            response: Half { received: downstream, ..Half::default() },
+            protocol,
+            filter_state: BTreeMap::new(),
+            details: String::new(),
+            pending_reply: None,
+            pending_resume: Vec::new(),
+            pending_reset: false,
+            replied_locally: false,
+            reset: false,
+        }
+    }
+
+    /// One direction.
+    pub fn half(&mut self, direction: Direction) -> &mut Half {
+        match direction {
+            Direction::Request => &mut self.request,
+            Direction::Response => &mut self.response,
+        }
+    }
+
+    /// Whether nothing more can happen: the response has ended, or the stream was cut off.
+    pub fn is_over(&self) -> bool {
+        self.reset || self.response.received.ended
+    }
+}
+
+impl Half {
+    /// The body bytes that a body call of the guest addresses.
+    pub fn visible_body(&mut self) -> Option<&mut Buffer> {
+        if self.buffering {
+            Some(&mut self.held)
+        } else if self.in_body {
+            Some(&mut self.frame)
+        } else {
+            None
+        }
+    }
+
+    /// Sends headers on, if they have not gone yet.
+    pub fn release_headers(&mut self, end: bool) {
+        if !self.headers_sent {
+            self.headers_sent = true;
+            self.headers_open = false;
+            self.received.headers(&self.headers, end);
+        }
+    }
+
+    /// Sends on everything that waits, headers first.
+    pub fn release(&mut self) {
+        let bodiless = self.complete && self.held.is_empty() && self.trailers.is_none();
+        let headers_go_now = !self.headers_sent;
+        self.release_headers(bodiless);
+        self.iteration = Iteration::Running;
+        self.buffering = false;
+        self.received.frames += u64::from(!self.held.is_empty());
+        while let Some(part) = self.held.pop() {
+            self.received.data(&part);
+        }
+        if let Some(trailers) = self.trailers.take().filter(|_| self.complete) {
+            self.trailers_open = false;
+            self.received.trailers(&trailers);
+        } else if self.complete && !(headers_go_now && bodiless) {
+            self.received.end();
+        }
+    }
+
+    /// Sends the current frame on, behind everything that waited.
+    pub fn release_frame(&mut self) {
+        let mut frame = mem::take(&mut self.frame);
+        self.held.append(&mut frame);
+        // The emptied queue keeps its memory for the next frame.
+        self.frame = frame;
+        self.release();
+    }
+}

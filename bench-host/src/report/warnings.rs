@@ -1,0 +1,113 @@
+//! What in a result should make people look twice.
+
+use super::ResultFile;
+use super::numbers::{count, counted};
+use crate::host::Level;
+
+/// Stack frames of the first crash that are shown.
+const FRAMES: usize = 10;
+
+/// Lines of the plugin's log that are shown.
+const LINES: usize = 5;
+
+/// Characters of a text by others that are shown.
+const WIDTH: usize = 160;
+
+/// Lines of text, the worst first; none when all went well.
+pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
+    let mut lines = Vec::new();
+    crashes(&mut lines, result);
+    if result.requests.failed > 0 {
+        lines.push(format!("{} failed", counted(result.requests.failed, "request", "requests")));
+    }
+    let stubs = result.stubbed_imports.iter();
+    let stubs: Vec<_> = stubs.map(|(name, n)| format!("{} ({})", plain(name), count(*n))).collect();
+    if !stubs.is_empty() {
+        lines.push(format!("calls that this host does not implement: {}", stubs.join(", ")));
+    }
+    log(&mut lines, result);
+    lines.extend(result.traffic.notes.iter().map(|note| format!("traffic: {}", plain(note))));
+    lines
+}
+
+fn crashes(lines: &mut Vec<String>, result: &ResultFile) {
+    let crashes = result.vm.crashes;
+    let Some(first) = result.vm.crash_reasons.first() else { return };
+    let place = first
+        .request
+        .map_or_else(|| "outside of requests".to_owned(), |number| format!("in request {number}"));
+    let (callback, reason) = (plain(&first.callback), plain(&first.reason));
+    let which = if crashes > 1 {
+        format!("crashed {} times, first", count(crashes))
+    } else {
+        "crashed".to_owned()
+    };
+    lines.push(format!("the plugin {which} {place}, in {callback}: {reason}"));
+    let frames = first.stack.iter().take(FRAMES).enumerate();
+    lines.extend(frames.map(|(depth, frame)| format!("  {depth:>2}: {}", plain(frame))));
+    if let Some(more @ 1..) = first.stack.len().checked_sub(FRAMES) {
+        lines.push(format!("  and {}", counted(more as u64, "more frame", "more frames")));
+    }
+}
+
+fn log(lines: &mut Vec<String>, result: &ResultFile) {
+    let log = &result.plugin_log;
+    let matters = [Level::Critical, Level::Error, Level::Warn].map(|level| level.to_string());
+    let grave = |line: &&String| {
+        line.split_once(':').is_some_and(|(level, _)| matters.iter().any(|known| known == level))
+    };
+    let shown: Vec<_> = log.lines.iter().filter(grave).take(LINES).collect();
+    let levels = matters.iter().filter_map(|level| log.levels.get_key_value(level));
+    let all: u64 = levels.clone().map(|(_, count)| count).sum();
+    if all == 0 {
+        return;
+    }
+    let levels: Vec<_> = levels.map(|(level, n)| format!("{} at {level}", count(*n))).collect();
+    lines.push(format!("the plugin logged {}:", levels.join(", ")));
+    // The host keeps no more than the first thousand, whatever their level.
+    let kept: u64 = log.levels.values().sum();
+    let lost = (log.dropped + log.lines.len() as u64).saturating_sub(kept);
+    let more = all.saturating_sub(shown.len() as u64) + lost;
+    lines.extend(shown.into_iter().map(|line| format!("  {}", plain(line))));
+    if more > 0 {
+        lines.push(format!("  and {}", counted(more, "more line", "more lines")));
+    }
+}
+
+/// A text by others, on one line: control characters are escaped, so that a terminal does not obey
+/// them, and what is too long is cut.
+pub(super) fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len().min(WIDTH));
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(WIDTH) {
+        if character.is_control() {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn nothing_to_warn_of() {
+        assert_eq!(warnings(&fixture::busy()), [""; 0]);
+    }
+
+    #[test]
+    fn texts_by_others_are_tamed() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
+        let long = plain(&"é".repeat(WIDTH + 1));
+        assert_eq!(long.chars().count(), WIDTH + 1);
+        assert!(long.ends_with('…'));
+        assert_eq!(plain(&"é".repeat(WIDTH)).chars().count(), WIDTH);
+    }
+}

@@ -1,0 +1,68 @@
+//! Traffic to replay: one trace model, and the readers that fill it.
+//!
+//! A trace is a sequence of [`Exchange`]s: a request and the response that was recorded for it,
+//! each with headers, a body that is delivered chunk by chunk, and trailers. [`Traffic::open`]
+//! takes
+//!
+//! - a **HAR** file (1.1, 1.2), as the network panel of every browser saves it;
+//! - **JSON lines**, our own format, which also records chunk boundaries and trailers;
+//! - a **`synth:`** notation, which generates bodies of any size ([`SYNTH_HELP`]).
+//!
+//! Files are told apart by their content, never by their name. A line of our own format holds one
+//! exchange, and everything in it is optional:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("trace.jsonl");
+//! # let path = path.to_str().ok_or("a path that is not UTF-8")?;
+//! std::fs::write(path, r#"
+//! {"request": {"path": "/chat"}, "response": {"body": ["data: Hel", "lo\n\n"]}}
+//! "#)?;
+//!
+//! let traffic = bench_host::traffic::Traffic::open(path)?;
+//! for exchange in traffic.exchanges() {
+//!     let exchange = exchange?;
+//!     assert_eq!(exchange.label, "GET https://example.com/chat");
+//!     let response = exchange.response.ok_or("no response")?;
+//!     let cut = std::num::NonZeroUsize::new(16 << 10).ok_or("zero")?;
+//!     let chunks: Vec<_> = response.body.chunks(cut).collect();
+//!     assert_eq!(chunks, ["data: Hel", "lo\n\n"]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `docs/traffic.md` describes the formats and every decision of the readers.
+
+mod body;
+mod clock;
+mod detect;
+mod error;
+mod generator;
+mod har;
+mod har_headers;
+mod har_message;
+mod har_model;
+mod har_notes;
+mod headers;
+mod lines;
+mod lines_body;
+mod lines_model;
+mod message;
+mod open;
+mod source;
+mod synth;
+mod synth_body;
+mod synth_json;
+mod synth_spec;
+mod url;
+mod words;
+
+pub use body::{Body, BodyChunks};
+pub use error::TrafficError;
+pub use generator::Generator;
+pub use headers::Headers;
+pub use message::{Exchange, HttpVersion, Message};
+pub use source::{Exchanges, Traffic};
+pub use synth_spec::SYNTH_HELP;
