@@ -1,6 +1,8 @@
 //! Real recorded traffic through `examples/replace`: what comes out is what a replacement of the
 //! whole bodies gives, however they are cut.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
+
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
