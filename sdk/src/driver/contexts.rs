@@ -1,11 +1,10 @@
 //! The contexts that the host has opened, by id.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use super::stream::Stream;
+use super::table::Table;
 use crate::plugin::Plugin;
 
 /// Ended streams whose memory is kept for those to come.
@@ -17,19 +16,19 @@ const SPARE: usize = 64;
 /// code makes host calls, which may call back.
 pub(super) struct Contexts<P: Plugin> {
     plugins: RefCell<Vec<(u32, Option<Rc<P>>)>>,
-    streams: RefCell<HashMap<u32, Slot<P>, BuildHasherDefault<IdHasher>>>,
+    streams: RefCell<Table<Slot<P>>>,
     // Boxed, so that taking a stream out moves a pointer; the boxes are what is being kept.
     spare: RefCell<Vec<Box<Stream<P>>>>,
 }
 
-/// A stream's place; empty while its callback runs.
+/// A stream's slot; empty while its callback runs.
 type Slot<P> = Option<Box<Stream<P>>>;
 
 impl<P: Plugin> Contexts<P> {
     pub const fn new() -> Self {
         Self {
             plugins: RefCell::new(Vec::new()),
-            streams: RefCell::new(HashMap::with_hasher(BuildHasherDefault::new())),
+            streams: RefCell::new(Table::new()),
             spare: RefCell::new(Vec::new()),
         }
     }
@@ -71,13 +70,13 @@ impl<P: Plugin> Contexts<P> {
 
     /// Takes a stream out for a callback. `None`: nobody knows it, or its callback is running.
     pub fn take(&self, id: u32) -> Option<Box<Stream<P>>> {
-        self.streams.borrow_mut().get_mut(&id)?.take()
+        self.streams.borrow_mut().get_mut(id)?.take()
     }
 
     /// Puts a stream back, unless it was closed meanwhile.
     pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) {
         let mut streams = self.streams.borrow_mut();
-        match streams.get_mut(&id) {
+        match streams.get_mut(id) {
             Some(slot) => *slot = Some(stream),
             None => {
                 drop(streams);
@@ -88,7 +87,7 @@ impl<P: Plugin> Contexts<P> {
 
     /// Forgets a context. A stream whose callback is running is retired when that ends.
     pub fn close(&self, id: u32) {
-        let stream = self.streams.borrow_mut().remove(&id);
+        let stream = self.streams.borrow_mut().remove(id);
         if let Some(Some(stream)) = stream {
             self.retire(stream);
             return;
@@ -105,33 +104,12 @@ impl<P: Plugin> Contexts<P> {
         plugins.iter().find(|(known, _)| *known == id)?.1.clone()
     }
 
+    #[cold]
     fn retire(&self, mut stream: Box<Stream<P>>) {
         *stream = Stream::new(None, None);
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
             spare.push(stream);
         }
-    }
-}
-
-/// Context ids are small and consecutive: spreading their bits is all the hash they need.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        // The golden ratio's bits (Knuth, The Art of Computer Programming 3, 6.4): the table looks
-        // at the top bits as well as at the bottom ones.
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }

@@ -8,6 +8,7 @@
 
 mod contexts;
 mod stream;
+mod table;
 
 use std::fmt;
 

@@ -187,8 +187,16 @@ impl<'a> Chunk<'a> {
     }
 
     /// Writes back what was changed in place.
+    #[inline]
     pub(crate) fn commit(&mut self) -> Result<()> {
-        let Some(bytes) = self.edit.take() else { return Ok(()) };
+        match self.edit.take() {
+            Some(bytes) => self.write_back(bytes),
+            None => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn write_back(&mut self, bytes: &'a mut [u8]) -> Result<()> {
         host::set_buffer(self.buffer, Place::Prefix(bytes.len()), bytes)?;
         self.read = Some((0, bytes));
         Ok(())

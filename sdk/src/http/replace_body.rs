@@ -149,8 +149,12 @@ impl ReplaceBody {
             return Err(Error::Withheld { bytes: self.replace.carried() });
         }
         let input = chunk.range(start..)?;
+        let Some(first) = self.replace.look(input, tail) else {
+            self.undecided = 0;
+            return Ok(BodyAction::Continue);
+        };
         self.undecided = memory::with_scratch(|out| {
-            let step = self.replace.feed(input, tail, out);
+            let step = self.replace.rewrite(input, tail, first, out);
             if let Edit::Prefix { from } = step.edit {
                 rewrite(chunk, start, from, out)?;
             }

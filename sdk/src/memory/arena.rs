@@ -32,14 +32,14 @@ const ALIGN: usize = 16;
 #[derive(Debug, Default)]
 pub struct Arena {
     blocks: RefCell<Vec<Block>>,
-    /// Bytes used of the last block.
+    /// How many blocks there are, and which part of the last one is not used: what every callback
+    /// needs, without looking into the list.
+    count: Cell<usize>,
+    last: Cell<Option<NonNull<u8>>>,
+    capacity: Cell<usize>,
     used: Cell<usize>,
     /// Scopes that are open.
     depth: Cell<usize>,
-    /// The scope that was opened last.
-    top: Cell<u64>,
-    /// Scopes opened so far, for their names.
-    opened: Cell<u64>,
     /// Scopes were not used as a stack; nothing is freed until the last of them ends.
     disorder: Cell<bool>,
     /// The piece that the host asked for last and that nobody has claimed yet.
@@ -63,10 +63,11 @@ impl Arena {
     pub const fn new() -> Self {
         Self {
             blocks: RefCell::new(Vec::new()),
+            count: Cell::new(0),
+            last: Cell::new(None),
+            capacity: Cell::new(0),
             used: Cell::new(0),
             depth: Cell::new(0),
-            top: Cell::new(0),
-            opened: Cell::new(0),
             disorder: Cell::new(false),
             granted: Cell::new(None),
         }
@@ -74,7 +75,7 @@ impl Arena {
 
     /// Makes sure that one piece of `bytes` can be granted without allocating.
     pub fn reserve(&self, bytes: usize) {
-        if self.blocks.borrow().is_empty() {
+        if self.count.get() == 0 {
             // Not having it is no failure here: the host's own request will say so.
             let _ = self.add_block(bytes);
         }
@@ -97,24 +98,22 @@ impl Arena {
     }
 
     /// Opens a scope: what is claimed through it is free again when it is dropped.
+    #[inline]
     pub fn scope(&self) -> Scope<'_> {
-        if self.depth.get() == 0 {
+        let depth = self.depth.get() + 1;
+        self.depth.set(depth);
+        if depth == 1 && self.used.get() > 0 {
             // Whatever a host was granted outside of any callback has no owner: use it again.
             self.rewind(Mark::START);
         }
-        self.depth.set(self.depth.get() + 1);
-        let id = self.opened.get() + 1;
-        self.opened.set(id);
-        let below = self.top.replace(id);
-        let mark = Mark { block: self.blocks.borrow().len(), used: self.used.get() };
-        Scope { arena: self, id, below, mark, not_sync: PhantomData }
+        let mark = Mark { block: self.count.get(), used: self.used.get() };
+        Scope { arena: self, depth, mark, not_sync: PhantomData }
     }
 
     fn take(&self, size: usize) -> Option<NonNull<u8>> {
         let size = size.checked_next_multiple_of(ALIGN)?;
-        let last = self.blocks.borrow().last().map(|block| (block.start, block.layout.size()));
-        let (start, at) = match last {
-            Some((start, capacity)) if size <= capacity - self.used.get() => {
+        let (start, at) = match self.last.get() {
+            Some(start) if size <= self.capacity.get() - self.used.get() => {
                 (start, self.used.get())
             }
             _ => (self.add_block(size.max(self.reserved()))?, 0),
@@ -125,36 +124,47 @@ impl Arena {
         Some(unsafe { start.add(at) })
     }
 
+    #[cold]
     fn add_block(&self, size: usize) -> Option<NonNull<u8>> {
         let layout = Layout::from_size_align(size.max(ALIGN), ALIGN).ok()?;
         // Zeroed once, so that a slice over memory that a host did not write is still defined.
         // SAFETY: the layout's size is at least `ALIGN`, hence not zero.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         BOOKS.arena_grew(layout.size());
-        self.blocks.borrow_mut().push(Block { start, layout });
+        let mut blocks = self.blocks.borrow_mut();
+        blocks.push(Block { start, layout });
+        self.count.set(blocks.len());
+        self.last.set(Some(start));
+        self.capacity.set(layout.size());
         self.used.set(0);
         Some(start)
     }
 
+    #[inline]
     fn rewind(&self, mark: Mark) {
         // A grant that nobody claimed must not be claimed once its memory is free again.
         self.granted.set(None);
-        let mut blocks = self.blocks.borrow_mut();
         if mark.block == 0 {
-            // Everything is free: after a spike one block takes the place of all of them.
             self.used.set(0);
-            if blocks.len() > 1 {
-                let reserved = blocks.iter().map(|block| block.layout.size()).sum();
-                blocks.clear();
-                drop(blocks);
-                // Not having it is no failure here: the next request of the host will say so.
-                let _ = self.add_block(reserved);
+            if self.count.get() > 1 {
+                self.merge();
             }
-        } else if mark.block == blocks.len() {
+        } else if mark.block == self.count.get() {
             self.used.set(mark.used);
         }
         // Otherwise a block was added inside of the scope; it serves the scopes around it, and
         // its bytes are free again with the outermost one.
+    }
+
+    /// Puts one block in the place of all of them, none of which is used any more.
+    #[cold]
+    fn merge(&self) {
+        let reserved = self.reserved();
+        self.blocks.borrow_mut().clear();
+        self.count.set(0);
+        self.last.set(None);
+        // Not having it is no failure here: the next request of the host will say so.
+        let _ = self.add_block(reserved);
     }
 }
 
@@ -184,9 +194,8 @@ impl Mark {
 #[derive(Debug)]
 pub struct Scope<'arena> {
     arena: &'arena Arena,
-    id: u64,
-    /// The scope that was on top when this one was opened.
-    below: u64,
+    /// How many scopes were open with this one: while it is the innermost, as many as there are.
+    depth: usize,
     mark: Mark,
     not_sync: PhantomData<*mut u8>,
 }
@@ -208,7 +217,7 @@ impl Scope<'_> {
         if !ptr::eq(grant.start.as_ptr(), start) || size > grant.size {
             return None;
         }
-        if self.id != self.arena.top.get() {
+        if self.depth != self.arena.depth.get() {
             // An inner scope is open and must not free this piece when it ends.
             self.arena.disorder.set(true);
         }
@@ -221,13 +230,12 @@ impl Scope<'_> {
 }
 
 impl Drop for Scope<'_> {
+    #[inline]
     fn drop(&mut self) {
         let arena = self.arena;
         // The driver opens a scope in each callback, and callbacks nest, so scopes are a stack.
         // Where a caller does not keep to that, memory waits for the last of them.
-        if arena.top.get() == self.id {
-            arena.top.set(self.below);
-        } else {
+        if self.depth != arena.depth.get() {
             arena.disorder.set(true);
         }
         let open = arena.depth.get() - 1;

@@ -4,6 +4,7 @@ use aho_corasick::automaton::Automaton;
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Input, MatchKind};
 
+use super::byte_set::ByteSet;
 use super::rule::RuleError;
 use super::searcher::Found;
 
@@ -25,8 +26,7 @@ pub(super) struct Many {
     /// The needles that have a beginning, hence all longer than one byte, in their own order.
     sorted: Box<[Box<[u8]>]>,
     /// The first bytes of these.
-    firsts: [u64; 4],
-    longest: usize,
+    firsts: ByteSet,
 }
 
 impl Many {
@@ -39,15 +39,13 @@ impl Many {
                 rules: needles.len(),
                 bytes: needles.iter().map(|needle| needle.len()).sum(),
             })?;
-        let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(1);
-        let mut firsts = [0; 4];
+        let mut firsts = ByteSet::default();
         let mut sorted = Vec::with_capacity(order.len());
         for needle in order.iter().map(|&rule| &needles[rule]).filter(|needle| needle.len() > 1) {
-            let (word, bit) = place(needle[0]);
-            firsts[word] |= bit;
+            firsts.insert(needle[0]);
             sorted.push(needle.clone());
         }
-        Ok(Self { automaton, sorted: sorted.into_boxed_slice(), firsts, longest })
+        Ok(Self { automaton, sorted: sorted.into_boxed_slice(), firsts })
     }
 
     #[inline]
@@ -61,8 +59,7 @@ impl Many {
     pub(super) fn beginning(&self, window: &[u8]) -> usize {
         let mut end = window;
         while let [first, rest @ ..] = end {
-            let (word, bit) = place(*first);
-            if self.firsts[word] & bit != 0 && self.begins_needle(end) {
+            if self.firsts.contains(*first) && self.begins_needle(end) {
                 break;
             }
             end = rest;
@@ -75,15 +72,6 @@ impl Many {
         let next = self.sorted.partition_point(|needle| **needle <= *text);
         self.sorted.get(next).is_some_and(|needle| needle.starts_with(text))
     }
-
-    pub(super) fn longest(&self) -> usize {
-        self.longest
-    }
-}
-
-/// Where a byte is in a set of bytes.
-fn place(byte: u8) -> (usize, u64) {
-    (usize::from(byte >> 6), 1 << (byte & 63))
 }
 
 #[cfg(test)]
@@ -121,14 +109,5 @@ mod tests {
         assert_eq!(many.beginning(b"ab"), 2);
         assert_eq!(many.beginning(b"xb"), 1);
         assert_eq!(many.beginning(b""), 0);
-    }
-
-    #[test]
-    fn every_byte_has_its_place() {
-        let all: Vec<Box<[u8]>> = (0..=255).map(|byte| Box::from([byte, byte])).collect();
-        let order: Vec<usize> = (0..256).collect();
-        let many = Many::new(&all, &order).unwrap();
-        assert_eq!(many.firsts, [u64::MAX; 4]);
-        assert!((0..=255).all(|byte| many.beginning(&[byte]) == 1));
     }
 }

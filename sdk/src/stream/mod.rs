@@ -6,6 +6,7 @@
 //! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
 //!   [`Replace`] applies them to one body.
 
+mod byte_set;
 mod many;
 mod one;
 mod pool;

@@ -4,6 +4,10 @@ use memchr::memmem::Finder;
 
 use super::searcher::Found;
 
+/// Needles up to this length are compared beginning by beginning: the square of so little is less
+/// than what the linear way takes to set out.
+const SHORT: usize = 16;
+
 /// One needle, with what is known about how it overlaps itself.
 ///
 /// # Cost
@@ -33,8 +37,20 @@ impl One {
     /// shorter than the needle.
     #[inline]
     pub(super) fn beginning(&self, window: &[u8]) -> usize {
+        if self.needle().len() <= SHORT { self.compared(window) } else { self.counted(window) }
+    }
+
+    /// By comparing every beginning, the longest first.
+    fn compared(&self, window: &[u8]) -> usize {
+        let Some(last) = window.last() else { return 0 };
         let needle = self.needle();
-        // Most pieces end in bytes that have nothing to do with the needle.
+        let mut ends = (1..needle.len()).rev();
+        ends.find(|&end| needle[end - 1] == *last && window.ends_with(&needle[..end])).unwrap_or(0)
+    }
+
+    /// By going through the window once, whatever is in it.
+    fn counted(&self, window: &[u8]) -> usize {
+        let needle = self.needle();
         match memchr::memchr(needle[0], window) {
             Some(start) => extend(needle, &self.borders, 0, &window[start..]),
             None => 0,
@@ -72,7 +88,24 @@ mod tests {
     use super::*;
 
     fn beginning(needle: &str, window: &str) -> usize {
-        One::new(needle.as_bytes()).beginning(window.as_bytes())
+        let one = One::new(needle.as_bytes());
+        let counted = one.counted(window.as_bytes());
+        assert_eq!(one.compared(window.as_bytes()), counted, "{needle} {window}");
+        counted
+    }
+
+    #[test]
+    fn both_ways_say_the_same() {
+        let texts = |len: u32| (0..1_u32 << len).map(move |bits| text(len, bits));
+        for needle in (1..=5).flat_map(texts) {
+            for window in (0..needle.len() as u32).flat_map(texts) {
+                beginning(&needle, &window);
+            }
+        }
+    }
+
+    fn text(len: u32, bits: u32) -> String {
+        (0..len).map(|bit| if bits >> bit & 1 == 0 { 'a' } else { 'b' }).collect()
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::mem;
 use std::rc::Rc;
 
 use super::replacer::Shared;
+use super::searcher::Found;
 use super::step::{Edit, Step, Tail};
 
 /// Find and replace in one body; from [`Replacer::stream`](super::Replacer::stream).
@@ -76,14 +77,41 @@ impl Replace {
     /// the longest needle's length; with one needle it stays linear.
     pub fn feed(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Step {
         out.clear();
+        match self.look(input, tail) {
+            Some(first) => self.rewrite(input, tail, first, out),
+            None => Step { edit: Edit::Pass, undecided: 0 },
+        }
+    }
+
+    /// Looks whether the next bytes pass as they are, as most do; nothing more is to be done then.
+    /// Otherwise gives what it found for [`rewrite`](Self::rewrite).
+    #[inline]
+    pub(crate) fn look(&self, input: &[u8], tail: Tail) -> Option<First> {
+        if !self.carry.is_empty() {
+            // Where the search of the input begins depends on what becomes of the carry.
+            return Some(First { found: None, open: 0 });
+        }
+        let first = first(&self.shared, input, 0, tail != Tail::Last);
+        (first.found.is_some() || first.open < input.len()).then_some(first)
+    }
+
+    /// Takes bytes that [`look`](Self::look) does not let pass; `out` must be empty.
+    pub(crate) fn rewrite(
+        &mut self,
+        input: &[u8],
+        tail: Tail,
+        mut start: First,
+        out: &mut Vec<u8>,
+    ) -> Step {
         let mut done = Done::default();
         if !self.carry.is_empty() {
             match self.join(input, tail, out) {
                 Ok(joined) => done = joined,
                 Err(step) => return step,
             }
+            start = first(&self.shared, input, done.at, tail != Tail::Last);
         }
-        let open = scan(&self.shared, input, input.len(), tail != Tail::Last, &mut done, out);
+        let open = scan(&self.shared, input, input.len(), start, &mut done, out);
         let undecided = input.get(open..).unwrap_or_default();
         if tail == Tail::Carry && !undecided.is_empty() {
             out.extend_from_slice(&input[done.written..open]);
@@ -110,7 +138,8 @@ impl Replace {
         // A tail that begins in the carry must reach the end of the input.
         let wait = tail != Tail::Last && head.len() == input.len();
         let mut done = Done::default();
-        let open = scan(&self.shared, &self.carry, carried, wait, &mut done, out);
+        let start = first(&self.shared, &self.carry, 0, wait);
+        let open = scan(&self.shared, &self.carry, carried, start, &mut done, out);
         let flushed = open.min(carried);
         if done.written < flushed {
             out.extend_from_slice(&self.carry[done.written..flushed]);
@@ -147,30 +176,45 @@ struct Done {
     written: usize,
 }
 
+/// What a look at a text finds.
+pub(crate) struct First {
+    /// The first match.
+    found: Option<Found>,
+    /// Where the undecided tail begins: the end of the text if there is none or it need not wait.
+    open: usize,
+}
+
+#[inline]
+fn first(shared: &Shared, text: &[u8], from: usize, wait: bool) -> First {
+    let open = if wait { shared.searcher.tail(text, from) } else { text.len() };
+    First { found: shared.searcher.find(text, from), open }
+}
+
 /// Applies the matches that are final and begin in front of `stop`. Returns where the undecided
-/// tail begins: the end of `text` if there is none or it need not `wait`.
+/// tail begins.
 fn scan(
     shared: &Shared,
     text: &[u8],
     stop: usize,
-    wait: bool,
+    first: First,
     done: &mut Done,
     out: &mut Vec<u8>,
 ) -> usize {
-    let mut open = if wait { shared.searcher.tail(text, done.at) } else { text.len() };
-    while let Some(found) = shared.searcher.find(text, done.at)
-        && found.start < open.min(stop)
+    let First { mut found, mut open } = first;
+    while let Some(Found { rule, start, end }) = found
+        && start < open.min(stop)
     {
-        done.at = found.end;
-        let rule = &shared.rules[found.rule];
+        done.at = end;
+        let rule = &shared.rules[rule];
         if rule.changes {
-            out.extend_from_slice(&text[done.written..found.start]);
+            out.extend_from_slice(&text[done.written..start]);
             out.extend_from_slice(&rule.replacement);
-            done.written = found.end;
+            done.written = end;
         }
-        if open < found.end {
-            open = shared.searcher.tail(text, found.end);
+        if open < end {
+            open = shared.searcher.tail(text, end);
         }
+        found = shared.searcher.find(text, end);
     }
     open
 }

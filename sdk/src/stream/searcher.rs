@@ -1,5 +1,6 @@
 //! Search for the rules' needles: the next match, and where an undecided tail begins.
 
+use super::byte_set::ByteSet;
 use super::many::Many;
 use super::one::One;
 use super::rule::RuleError;
@@ -14,7 +15,16 @@ pub(super) struct Found {
 
 /// The compiled needles.
 #[derive(Debug)]
-pub(super) enum Searcher {
+pub(super) struct Searcher {
+    kind: Kind,
+    longest: usize,
+    /// Bytes of needles that another byte follows. A text that ends in none of them, as most do,
+    /// has no undecided tail.
+    inner: ByteSet,
+}
+
+#[derive(Debug)]
+enum Kind {
     Many(Box<Many>),
     One(Box<One>),
 }
@@ -22,19 +32,26 @@ pub(super) enum Searcher {
 impl Searcher {
     /// Compiles `needles`, which are neither empty nor the same; `order` sorts them.
     pub(super) fn new(needles: &[Box<[u8]>], order: &[usize]) -> Result<Self, RuleError> {
-        Ok(match needles {
-            [needle] => Self::One(Box::new(One::new(needle))),
-            _ => Self::Many(Box::new(Many::new(needles, order)?)),
-        })
+        let kind = match needles {
+            [needle] => Kind::One(Box::new(One::new(needle))),
+            _ => Kind::Many(Box::new(Many::new(needles, order)?)),
+        };
+        let longest = needles.iter().map(|needle| needle.len()).max().unwrap_or(1);
+        let mut inner = ByteSet::default();
+        for needle in needles {
+            let (_, beginning) = needle.split_last().unwrap_or((&0, &[]));
+            beginning.iter().for_each(|byte| inner.insert(*byte));
+        }
+        Ok(Self { kind, longest, inner })
     }
 
     /// The match that begins first in `text[from..]`, by the first rule of those that begin there.
     #[inline]
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<Found> {
         let rest = text.get(from..)?;
-        let found = match self {
-            Self::Many(many) => many.find(rest)?,
-            Self::One(one) => one.find(rest)?,
+        let found = match &self.kind {
+            Kind::Many(many) => many.find(rest)?,
+            Kind::One(one) => one.find(rest)?,
         };
         Some(Found { rule: found.rule, start: from + found.start, end: from + found.end })
     }
@@ -43,22 +60,26 @@ impl Searcher {
     /// of a needle but not all of it; the length of `text` if there is none.
     #[inline]
     pub(super) fn tail(&self, text: &[u8], from: usize) -> usize {
+        match text.last() {
+            Some(last) if self.inner.contains(*last) => self.beginning(text, from),
+            _ => text.len(),
+        }
+    }
+
+    fn beginning(&self, text: &[u8], from: usize) -> usize {
         // A beginning of a needle is shorter than the needle.
-        let from = from.max(text.len().saturating_sub(self.longest() - 1));
+        let from = from.max(text.len().saturating_sub(self.longest - 1));
         let window = text.get(from..).unwrap_or_default();
         text.len()
-            - match self {
-                Self::Many(many) => many.beginning(window),
-                Self::One(one) => one.beginning(window),
+            - match &self.kind {
+                Kind::Many(many) => many.beginning(window),
+                Kind::One(one) => one.beginning(window),
             }
     }
 
     /// Length of the longest needle, at least one.
     pub(super) fn longest(&self) -> usize {
-        match self {
-            Self::Many(many) => many.longest(),
-            Self::One(one) => one.needle().len(),
-        }
+        self.longest
     }
 }
 
