@@ -5,6 +5,7 @@ mod demo;
 mod failure;
 mod inspect;
 mod passes;
+mod peers;
 mod replay;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Build(build::Arguments),
     Demo(demo::Arguments),
     Inspect(inspect::Arguments),
+    Peers(peers::Arguments),
     Replay(Box<replay::Arguments>),
 }
 
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Peers(arguments) => peers::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     };
     match result {

@@ -159,9 +159,6 @@ pub(super) fn measured(
         )));
     }
     settings.adapt_to(module.facts.abi);
-    for note in traffic.notes() {
-        eprintln!("note: {note}");
-    }
     let run = passes.run(module, traffic, &options)?;
     let context = Context {
         plugin: PluginInfo::of_module(module),

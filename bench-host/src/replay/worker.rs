@@ -79,7 +79,11 @@ impl<'a> Worker<'a> {
                 let label = exchange.label.clone();
                 match self.open(exchange, number, due)? {
                     Ok(active) => open.push((active, label)),
-                    Err(fault) => self.crash(fault, Some(number), &mut open)?,
+                    Err(fault) => {
+                        self.finished += 1;
+                        self.run.failed += 1;
+                        self.crash(fault, Some(number), &mut open)?;
+                    }
                 }
             }
             if open.is_empty() {
