@@ -105,7 +105,7 @@ mod tests {
         assert!(rules.change_length());
         assert_eq!(
             rules.apply(b"<http://old.example.com/a>").unwrap(),
-            b"<https://new.example.com/a>"
+            b"<https://old.example.com/a>"
         );
     }
 

@@ -201,8 +201,8 @@ mod tests {
     #[test]
     fn the_example_is_read() {
         let rule = parse(include_bytes!("../config.json")).unwrap();
-        assert_eq!(rule.find.as_bytes(), b"http://old.example.com");
-        assert_eq!(rule.replace.as_bytes(), b"https://new.example.com");
+        assert_eq!(rule.find.as_bytes(), b"http://");
+        assert_eq!(rule.replace.as_bytes(), b"https://");
         assert!(rule.request && rule.response && rule.changes_length());
     }
 
