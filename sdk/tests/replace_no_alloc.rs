@@ -1,5 +1,7 @@
 //! Replacing in streams allocates nothing once it is warm: a count, not an estimate.
 
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 

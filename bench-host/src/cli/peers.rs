@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         let results: Vec<_> = results.iter().map(|(name, result)| (*name, result)).collect();
         // Writing to a string cannot fail.
-        let _ = write!(tables, "**{workload}** (`{source}`), {}\n", comparison(&results));
+        let _ = writeln!(tables, "**{workload}** (`{source}`), {}", comparison(&results));
     }
     print!("{tables}");
     write(&arguments.into, "peers.md", &tables)?;

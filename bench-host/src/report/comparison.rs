@@ -8,6 +8,9 @@ use crate::units::format_bytes;
 /// The phases of which each has a table.
 const PHASES: [Phase; 2] = [Phase::RequestBody, Phase::ResponseBody];
 
+/// A direction with fewer chunks than one in so many of the other's has no table.
+const NEGLIGIBLE: u64 = 100;
+
 const HEADS: [&str; 11] = [
     "plugin",
     "chunks",
@@ -23,7 +26,7 @@ const HEADS: [&str; 11] = [
 ];
 
 /// Compares what a chunk costs in several plugins: Markdown, a table for each direction that has
-/// chunks. Ratios are to the first result.
+/// more than a few chunks. Ratios are to the first result.
 ///
 /// Give results of the same traffic and options: nothing here checks that they can be compared.
 ///
@@ -32,7 +35,12 @@ const HEADS: [&str; 11] = [
 #[must_use]
 pub fn comparison(results: &[(&str, &ResultFile)]) -> String {
     let mut out = String::new();
-    for phase in PHASES {
+    let calls = |phase| {
+        results.iter().filter_map(|(_, result)| result.phase(phase)).map(|c| c.calls).sum::<u64>()
+    };
+    let busiest = PHASES.into_iter().map(calls).max().unwrap_or(0);
+    // The single answer to each of many uploads says nothing about chunks.
+    for phase in PHASES.into_iter().filter(|phase| calls(*phase) > busiest / NEGLIGIBLE) {
         let mut rows = vec![HEADS.map(str::to_owned)];
         let costs = |result: &ResultFile| result.phase(phase).filter(|c| c.calls > 0).cloned();
         let base = results.first().and_then(|(_, result)| costs(result)).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! The five calls to the host that this plugin makes.
 
+#![expect(unsafe_code, reason = "host calls take pointers")]
+
 use crate::rewrite::Body;
 use crate::rule::Direction;
 

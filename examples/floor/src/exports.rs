@@ -1,5 +1,7 @@
 //! What the host calls, and what lives between the calls.
 
+#![expect(unsafe_code, reason = "exports, and one buffer for all callbacks")]
+
 use core::cell::{OnceCell, UnsafeCell};
 use core::ops::Deref;
 use core::ptr;

@@ -1,5 +1,7 @@
 //! What a module without the standard library has to bring itself.
 
+#![expect(unsafe_code, reason = "a symbol of the C library")]
+
 use core::panic::PanicInfo;
 
 // `memcmp`, which slices are compared with; the linker takes nothing else from it. The target

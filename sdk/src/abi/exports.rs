@@ -22,6 +22,17 @@ pub const fn section_bytes<const LEN: usize>() -> [u8; LEN] {
     bytes
 }
 
+/// Runs the constructors of what was linked into the module, C code for example.
+///
+/// Without an `_initialize` that does it, the linker would put it into every export.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub fn initialize() {
+    // SAFETY: the host calls `_initialize` once, before anything else (proxy-wasm C++ host,
+    // `startVm`), which is when constructors are to run.
+    unsafe { super::raw::__wasm_call_ctors() }
+}
+
 /// The callbacks of a plugin, in the numbers of the ABI.
 ///
 /// [`Driver`](crate::Driver) implements it. In a module each method is an export; natively a host
@@ -127,6 +138,11 @@ macro_rules! plugin {
                     => on_response_trailers(context: u32, count: usize) -> u32;
                 proxy_on_done => on_done(context: u32) -> bool;
                 proxy_on_delete => on_delete(context: u32) -> ();
+            }
+
+            #[unsafe(no_mangle)]
+            extern "C" fn _initialize() {
+                $crate::abi::initialize();
             }
 
             #[unsafe(no_mangle)]

@@ -1,11 +1,16 @@
 //! The boundary: raw host calls, their numbers and wire formats, and the exports that hosts call.
 
+#![expect(unsafe_code, reason = "host calls take pointers")]
+
 mod exports;
 pub(crate) mod host;
 pub mod pairs;
 mod raw;
 mod types;
 
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub use exports::initialize;
 #[doc(hidden)]
 pub use exports::section_bytes;
 pub use exports::{ABI_VERSION, Guest, SECTION};

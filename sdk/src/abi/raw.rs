@@ -61,3 +61,9 @@ unsafe extern "C" {
         grpc_status: i32,
     ) -> u32;
 }
+
+#[cfg(target_arch = "wasm32")]
+unsafe extern "C" {
+    /// Made by the linker: runs the constructors of everything that was linked.
+    pub fn __wasm_call_ctors();
+}

@@ -1,5 +1,7 @@
 //! Where a plugin's bytes live, and the books about them.
 
+#![expect(unsafe_code, reason = "an allocator, and memory that the host writes into")]
+
 mod accounting;
 mod arena;
 mod books;

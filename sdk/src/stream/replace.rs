@@ -177,6 +177,7 @@ struct Done {
 }
 
 /// What a look at a text finds.
+#[derive(Clone, Copy)]
 pub(crate) struct First {
     /// The first match.
     found: Option<Found>,

@@ -4,6 +4,8 @@
 //! belongs to is known by the thread: a VM stays on the thread that calls it, and any number of
 //! VMs and threads can be at work at once.
 
+#![expect(unsafe_code, reason = "the host's functions are symbols that take pointers")]
+
 mod caller;
 mod symbols;
 
