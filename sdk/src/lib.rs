@@ -76,3 +76,8 @@ pub use driver::Driver;
 pub use error::{Error, HostError, Result};
 pub use http::Chunk;
 pub use plugin::{Filter, OnError, Plugin};
+
+/// The examples of the README are tested like all others.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
