@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Own(String),
     /// The plugin; 4.
     Plugin(String),
+    /// The plugin's configuration, as the plugin says; 4.
+    Configuration(String),
 }
 
 impl Failure {
@@ -28,7 +30,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Own(_) => 1,
             Self::Input(_) => 2,
-            Self::Plugin(_) => 4,
+            Self::Plugin(_) | Self::Configuration(_) => 4,
         })
     }
 
@@ -40,7 +42,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Input(message) | Self::Own(message) | Self::Plugin(message)) = self;
+        let (Self::Input(message)
+        | Self::Own(message)
+        | Self::Plugin(message)
+        | Self::Configuration(message)) = self;
         f.write_str(message)
     }
 }
@@ -65,7 +70,12 @@ impl From<NotAPlugin> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::Plugin(error.to_string())
+        match error {
+            StartError::Refused { what: StartError::CONFIGURATION, .. } => {
+                Self::Configuration(error.to_string())
+            }
+            error => Self::Plugin(error.to_string()),
+        }
     }
 }
 

@@ -91,6 +91,11 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// What [`Refused`](Self::Refused) names when the configuration is at fault.
+    pub const CONFIGURATION: &'static str = "its configuration";
+}
+
 /// What VMs are made of: a compiled module, or a plugin of this process.
 pub trait Plugin: Sync {
     /// Makes a VM and runs what comes before its first callback.

@@ -58,7 +58,7 @@ impl Proxy {
         let answer = proxy.call(Callback::Configure { context: ROOT, size });
         proxy.host().configuration = None;
         if answer? == Some(0) {
-            return Err(proxy.refused("its configuration"));
+            return Err(proxy.refused(StartError::CONFIGURATION));
         }
         Ok(proxy)
     }
@@ -388,15 +388,21 @@ impl Proxy {
     }
 }
 
+/// The plugin's headers, then those that the proxy derives from the body.
 fn local_headers(status: u32, headers: &[(Bytes, Bytes)], body: &Bytes) -> HeaderMap {
     let mut map = HeaderMap::default();
     map.add(b":status", status.to_string().as_bytes());
-    if !body.is_empty() {
-        map.add(b"content-length", body.len().to_string().as_bytes());
-        map.add(b"content-type", b"text/plain");
-    }
     for (name, value) in headers {
         map.add(name, value);
+    }
+    if body.is_empty() {
+        map.remove(b"content-length");
+        map.remove(b"content-type");
+    } else {
+        map.set(b"content-length", body.len().to_string().as_bytes());
+        if map.get(b"content-type").is_none() {
+            map.add(b"content-type", b"text/plain");
+        }
     }
     map
 }

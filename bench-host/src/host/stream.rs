@@ -42,7 +42,7 @@ pub struct LocalReply {
     pub status: u32,
     /// Response code details.
     pub details: String,
-    /// Headers beside `:status`, `content-length` and `content-type`.
+    /// Headers beside `:status`; those that describe the body are derived from it where missing.
     pub headers: Vec<(Bytes, Bytes)>,
     /// Body.
     pub body: Bytes,

@@ -57,7 +57,7 @@ fn costs(out: &mut String, result: &ResultFile) {
     table.load_style(STYLE).set_header(HEADS);
     for phase in Phase::ALL.into_iter().filter(|phase| !ASIDE.contains(phase)) {
         if let Some(costs) = result.phase(phase).filter(|costs| costs.calls > 0) {
-            table.add_row(row(phase, costs, result.host.fuel));
+            table.add_row(row(phase, costs, result.heap.pages_initial > 0));
         }
     }
     for (place, column) in table.column_iter_mut().enumerate() {
@@ -77,7 +77,7 @@ fn costs(out: &mut String, result: &ResultFile) {
     line(out, format_args!("{note}"));
 }
 
-fn row(phase: Phase, costs: &PhaseCosts, counted: bool) -> Row {
+fn row(phase: Phase, costs: &PhaseCosts, has_pages: bool) -> Row {
     let calls = costs.calls;
     let none = || "-".to_owned();
     let time = |at: fn(&Percentiles) -> u64| {
@@ -94,8 +94,7 @@ fn row(phase: Phase, costs: &PhaseCosts, counted: bool) -> Row {
         bytes_share(costs.bytes_in, calls),
         bytes_share(costs.bytes_out, calls),
         costs.guest.map_or_else(none, |books| share(books.allocations, calls)),
-        // Memory is read where instructions are counted.
-        if counted { count(costs.pages_grown) } else { none() },
+        if has_pages { count(costs.pages_grown) } else { none() },
     ])
 }
 
