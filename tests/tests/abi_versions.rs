@@ -22,7 +22,8 @@ fn the_default_is_what_a_stock_envoy_loads() {
 fn with_the_feature_higress_it_declares_its_abi_and_does_the_same() {
     // A folder of its own, so that no other test finds the wrong module.
     let target = root().join("target/higress").into_os_string();
-    let arguments = ["--features".into(), "chunkwise/higress".into(), "--target-dir".into(), target];
+    let arguments =
+        ["--features".into(), "chunkwise/higress".into(), "--target-dir".into(), target];
     let arguments: Vec<OsString> = arguments.into();
     let path = build_from(&root(), "replace", &arguments).expect("the feature builds");
     let module = Module::read(&path).expect("it was just built");

@@ -133,16 +133,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     options.streams = arguments.traffic.streams;
     options.repeat = arguments.traffic.repeat;
     let passes = Passes { fuel: !arguments.no_fuel, wall: !arguments.no_wall };
-    let (result, crash) =
-        measured(&module, &traffic, options, passes).map_err(|failure| {
-            match (failure, &arguments.config) {
-                // Whoever wrote the file wants to know which one it was.
-                (Failure::Configuration(message), Some(path)) => {
-                    Failure::Configuration(format!("{}: {message}", path.display()))
-                }
-                (failure, _) => failure,
+    let (result, crash) = measured(&module, &traffic, options, passes).map_err(|failure| {
+        match (failure, &arguments.config) {
+            // Whoever wrote the file wants to know which one it was.
+            (Failure::Configuration(message), Some(path)) => {
+                Failure::Configuration(format!("{}: {message}", path.display()))
             }
-        })?;
+            (failure, _) => failure,
+        }
+    })?;
     if let Some(path) = &arguments.json {
         let json = result.to_json();
         fs::write(path, json).map_err(|error| Failure::file("write", path, &error))?;

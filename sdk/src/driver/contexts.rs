@@ -73,12 +73,12 @@ impl<P: Plugin> Contexts<P> {
         self.streams.borrow_mut().get_mut(id)?.take()
     }
 
-    /// Puts a stream back, unless it was closed meanwhile.
+    /// Puts a stream back, unless it was closed meanwhile (and its id perhaps used again).
     pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) {
         let mut streams = self.streams.borrow_mut();
         match streams.get_mut(id) {
-            Some(slot) => *slot = Some(stream),
-            None => {
+            Some(slot @ None) => *slot = Some(stream),
+            _ => {
                 drop(streams);
                 self.retire(stream);
             }

@@ -7,9 +7,10 @@ use crate::plugin::Plugin;
 
 /// State of a stream between callbacks.
 pub(super) struct Stream<P: Plugin> {
-    pub plugin: Option<Rc<P>>,
-    /// `None` for a stream of a plugin that was never configured, and after an error.
+    /// `None` for a stream of a plugin that was never configured, and after an error. It stands
+    /// before the plugin, so that it is dropped first.
     pub filter: Option<P::Filter>,
+    pub plugin: Option<Rc<P>>,
     bodies: [Body; 2],
 }
 
@@ -24,7 +25,7 @@ pub(super) struct Body {
 
 impl<P: Plugin> Stream<P> {
     pub fn new(plugin: Option<Rc<P>>, filter: Option<P::Filter>) -> Self {
-        Self { plugin, filter, bodies: [Body::default(); 2] }
+        Self { filter, plugin, bodies: [Body::default(); 2] }
     }
 
     pub fn body(&mut self, direction: Direction) -> &mut Body {

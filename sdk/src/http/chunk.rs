@@ -88,7 +88,7 @@ impl<'a> Chunk<'a> {
     /// Replaces the first `length` bytes (0 puts `data` in front); the rest is not touched.
     pub fn replace_prefix(&mut self, length: usize, data: &[u8]) -> Result<()> {
         let length = length.min(self.len);
-        self.set(Place::Prefix(length), data, self.len - length + data.len())
+        self.set(Place::Prefix(length), data, (self.len - length).saturating_add(data.len()))
     }
 
     /// Puts `data` in front.
@@ -98,7 +98,7 @@ impl<'a> Chunk<'a> {
 
     /// Puts `data` behind.
     pub fn append(&mut self, data: &[u8]) -> Result<()> {
-        self.set(Place::End, data, self.len + data.len())
+        self.set(Place::End, data, self.len.saturating_add(data.len()))
     }
 
     /// Removes everything.
@@ -117,6 +117,9 @@ impl<'a> Chunk<'a> {
         self.check(0, length)?;
         self.writable()?;
         self.commit()?;
+        if length == 0 {
+            return Ok(&mut []);
+        }
         self.read = None;
         let bytes = host::buffer_bytes(self.scope, self.buffer, 0, length)?;
         Ok(self.edit.insert(bytes))

@@ -35,11 +35,11 @@ const SCRATCH: usize = 32 * 1024;
 /// Replaces text in one body, whatever frames it comes in.
 ///
 /// Call [`request`](Self::request) or [`response`](Self::response) with the headers and
-/// [`chunk`](Self::chunk) with every chunk. A body with a `content-encoding` is left as it is, and
-/// a log line says so.
+/// [`chunk`](Self::chunk) with every chunk. A body with a `content-encoding`, gRPC messages and
+/// upgraded connections (WebSocket) are left as they are, and a log line says so.
 ///
 /// # Cost
-/// With the headers: two or three host calls, none without a body. For a chunk: one host call to
+/// With the headers: two to five host calls, none without a body. For a chunk: one host call to
 /// read what is new in it; where something was replaced one more, which writes up to the last
 /// replacement. No allocation in steady state, and at most one needle's length carried.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct ReplaceBody {
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     /// Not to be touched.
-    Encoded,
+    Opaque,
     /// Bytes that are still to come.
     Sized(u64),
     /// HTTP/1 without a length.
@@ -105,13 +105,22 @@ impl ReplaceBody {
             && !coding.eq_ignore_ascii_case(b"identity")
         {
             crate::info!("body left as it is: {}-encoded", coding.escape_ascii());
-            self.framing = Framing::Encoded;
+            self.framing = Framing::Opaque;
             return Ok(());
         }
         let length = headers.get("content-length")?;
         self.framing = match length.map(parse_length) {
             Some(Some(length)) => Framing::Sized(length),
             Some(None) => Framing::Chunked,
+            // What carries frames of its own has no length, and would not survive a change of it.
+            None if is_grpc(headers.get("content-type")?) => {
+                crate::info!("body left as it is: it carries gRPC messages");
+                Framing::Opaque
+            }
+            None if headers.get("upgrade")?.is_some() => {
+                crate::info!("body left as it is: the connection is upgraded");
+                Framing::Opaque
+            }
             None if is_chunked(headers)? => Framing::Chunked,
             None => Framing::Frames,
         };
@@ -132,7 +141,7 @@ impl ReplaceBody {
         }
         let start = chunk.held() - self.undecided.min(chunk.held());
         let tail = match self.framing {
-            Framing::Encoded => return Ok(BodyAction::Continue),
+            Framing::Opaque => return Ok(BodyAction::Continue),
             _ if chunk.is_last() => Tail::Last,
             Framing::Sized(0) => Tail::Last,
             Framing::Sized(left) if left.saturating_add(chunk.len() as u64) <= SMALL_BODY => {
@@ -176,4 +185,11 @@ fn rewrite(chunk: &mut Chunk<'_>, start: usize, from: usize, out: &[u8]) -> Resu
 
 fn parse_length(value: &[u8]) -> Option<u64> {
     str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+fn is_grpc(content_type: Option<&[u8]>) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    content_type
+        .and_then(|value| value.get(..GRPC.len()))
+        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(GRPC))
 }

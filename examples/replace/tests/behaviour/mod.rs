@@ -21,6 +21,7 @@ macro_rules! tests {
             a_stream_without_bodies_costs_no_host_call
             content_length_goes_only_when_lengths_may_change
             an_encoded_body_is_left_as_it_is
+            bodies_with_frames_of_their_own_are_left_as_they_are
             trailers_lose_nothing
             trailers_lose_nothing_of_a_sized_body
             an_http1_body_ends_with_an_empty_frame
@@ -122,6 +123,25 @@ pub fn an_encoded_body_is_left_as_it_is(start: Start) {
     let answer = Answer::new(200).header("content-encoding", "identity");
     let outcome = host.send(Call::get("/").answer(answer.body("old"))).unwrap();
     assert_eq!(outcome.downstream.text(), "brand new");
+}
+
+pub fn bodies_with_frames_of_their_own_are_left_as_they_are(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    let grpc = Call::post("/").header("content-type", "application/grpc+proto");
+    let websocket = Call::get("/").header("connection", "keep-alive, Upgrade");
+    let websocket = websocket.header("upgrade", "websocket");
+    for call in [grpc, websocket] {
+        let outcome = host.send(call.chunks(["o", "ld"])).unwrap();
+        assert_eq!(outcome.upstream.text(), "old");
+    }
+    let lines: Vec<_> = host.log().iter().map(|line| line.message.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "body left as it is: it carries gRPC messages",
+            "body left as it is: the connection is upgraded"
+        ]
+    );
 }
 
 pub fn trailers_lose_nothing(start: Start) {
