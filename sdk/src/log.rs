@@ -59,12 +59,13 @@ pub fn line(level: Level, message: fmt::Arguments<'_>) {
         return host::log(level as u32, text);
     }
     // Taken, not borrowed: formatting runs the author's code, which may log as well.
-    let mut text = LINE.take();
+    // A thread that is ending natively has none any more, and gets one of its own.
+    let mut text = LINE.try_with(Cell::take).unwrap_or_default();
     text.clear();
     // Writing to a string fails only if a `Display` does; what it wrote is still worth logging.
     let _ = text.write_fmt(message);
     host::log(level as u32, &text);
-    LINE.set(text);
+    let _ = LINE.try_with(|line| line.set(text));
 }
 
 /// Forgets the host's level, which may change between callbacks.

@@ -10,10 +10,11 @@ thread_local! {
 ///
 /// A callback inside of another one gets a buffer of its own.
 pub(crate) fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut buffer = SCRATCH.take();
+    // A thread that is ending natively has none any more, and gets one of its own.
+    let mut buffer = SCRATCH.try_with(Cell::take).unwrap_or_default();
     buffer.clear();
     let result = work(&mut buffer);
-    SCRATCH.set(buffer);
+    let _ = SCRATCH.try_with(|scratch| scratch.set(buffer));
     result
 }
 
