@@ -58,11 +58,17 @@ pub enum Error {
         /// Length of the chunk.
         len: usize,
     },
-    /// Trailers ended a body while bytes of it were withheld, and this host cannot take them.
-    #[error(
-        "trailers ended the body while {bytes} of its bytes were withheld; \
-         only a host with body injection could still take them"
-    )]
+    /// The host returned another number of bytes than it said there were.
+    #[error("the host returned {got} bytes of a body where it had announced {wanted}")]
+    ShortRead {
+        /// How many were asked for.
+        wanted: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// Bytes of a body wait in the plugin and can be sent no more: trailers ended it, or the host
+    /// refused a call. The stream is refused, whatever [`ON_ERROR`](crate::Plugin::ON_ERROR) says.
+    #[error("{bytes} bytes of the body were withheld and can be sent no more")]
     Withheld {
         /// How many bytes were withheld.
         bytes: usize,

@@ -14,7 +14,7 @@ use chunkwise::{Chunk, Config, ConfigError, Driver, Filter, Plugin, Result};
 
 const CONTINUE: u32 = 0;
 const HOLD: u32 = 1;
-const STOP_ALL: u32 = 4;
+const STOP: u32 = 1;
 
 type Inside = Box<dyn FnOnce(&Driver<Noted>)>;
 
@@ -92,7 +92,7 @@ impl Drop for NotedFilter {
 impl Filter<Noted> for NotedFilter {
     fn request_headers(&mut self, plugin: &Noted, _: &RequestHeaders<'_>) -> Result<HeadersAction> {
         self.called(plugin, "request_headers");
-        Ok(HeadersAction::StopAndWatermark)
+        Ok(HeadersAction::Stop)
     }
 
     fn request_body(&mut self, plugin: &Noted, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -151,7 +151,7 @@ fn contexts_that_nobody_knows_pass() {
     }
     driver.on_delete(77);
     assert_eq!(notes(), [""; 0]);
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn streams_of_a_plugin_that_was_never_configured_pass() {
         assert_passes(&driver, context);
     }
     driver.on_context_create(4, 1);
-    assert_eq!(driver.on_request_headers(4, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(4, 1, false), STOP);
     assert_eq!(notes().len(), 1);
 }
 
@@ -174,7 +174,7 @@ fn a_context_can_be_configured_before_it_is_made() {
     let driver = Driver::<Noted>::new();
     assert!(driver.on_configure(9, 0));
     driver.on_context_create(10, 9);
-    assert_eq!(driver.on_request_headers(10, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(10, 1, false), STOP);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_stream_id_that_is_used_twice_is_the_newer_stream() {
     driver.on_context_create(2, 1);
     driver.on_context_create(2, 1);
     assert_eq!(notes(), ["1.1 dropped"]);
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     driver.on_delete(2);
     assert_eq!(notes(), ["1.2 request_headers", "1.2 dropped"]);
     assert_passes(&*driver, 2);
@@ -209,13 +209,13 @@ fn a_plugin_context_that_is_opened_twice_is_deleted_once() {
     let driver = driver();
     driver.on_context_create(1, 0);
     driver.on_context_create(2, 1);
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     driver.on_delete(1);
     driver.on_context_create(3, 1);
     assert_passes(&*driver, 3);
     assert!(driver.on_configure(1, 0));
     driver.on_context_create(4, 1);
-    assert_eq!(driver.on_request_headers(4, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(4, 1, false), STOP);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_stream_keeps_the_configuration_that_it_began_with() {
     driver.on_delete(2);
     assert_eq!(notes(), ["1.1 dropped", "v1 dropped"], "the last stream of it is gone");
     driver.on_delete(1);
-    assert_eq!(driver.on_request_headers(3, 1, true), STOP_ALL);
+    assert_eq!(driver.on_request_headers(3, 1, false), STOP);
     driver.on_delete(3);
     assert_eq!(notes(), ["2.2 request_headers", "2.2 dropped", "v2 dropped"]);
 }
@@ -279,7 +279,7 @@ fn a_callback_of_the_stream_whose_callback_runs_passes() {
         assert_passes(driver, 2);
         note("back".to_owned());
     });
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     assert_eq!(notes(), ["1.1 request_headers", "back"]);
     assert_eq!(driver.on_request_body(2, 5, false), HOLD);
     assert_eq!(notes(), ["1.1 request_body 5"], "the filter is there again");
@@ -293,8 +293,8 @@ fn a_callback_of_another_stream_works_in_the_middle_of_one() {
     in_callback(|driver| {
         assert_eq!(driver.on_request_body(3, 7, false), HOLD);
         driver.on_context_create(4, 1);
-        in_callback(|driver| assert_eq!(driver.on_request_headers(3, 1, false), STOP_ALL));
-        assert_eq!(driver.on_request_headers(4, 1, false), STOP_ALL);
+        in_callback(|driver| assert_eq!(driver.on_request_headers(3, 1, false), STOP));
+        assert_eq!(driver.on_request_headers(4, 1, false), STOP);
         driver.on_delete(4);
         for context in 100..200 {
             driver.on_context_create(context, 1);
@@ -322,7 +322,7 @@ fn a_stream_that_is_deleted_in_its_own_callback_ends_behind_it() {
         assert_eq!(notes(), ["1.1 request_headers"], "its filter is still at work");
         driver.on_delete(2);
     });
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     assert_eq!(notes(), ["1.1 dropped"]);
     assert_passes(&*driver, 2);
 }
@@ -334,9 +334,9 @@ fn a_stream_that_is_replaced_in_its_own_callback_is_the_newer_one() {
     in_callback(|driver| driver.on_context_create(2, 1));
     // The older one goes behind its callback, and its end may bring callbacks too.
     IN_DROP.set(Some(Box::new(|driver| {
-        assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+        assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     })));
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     assert_eq!(notes(), ["1.1 request_headers", "1.1 dropped", "1.2 request_headers"]);
     driver.on_delete(2);
     assert_eq!(notes(), ["1.2 dropped"]);
@@ -351,7 +351,7 @@ fn so_it_is_when_it_was_deleted_before() {
         driver.on_context_create(2, 1);
         assert_eq!(driver.on_request_body(2, 3, false), HOLD);
     });
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     assert_eq!(notes(), ["1.1 request_headers", "1.2 request_body 3", "1.1 dropped"]);
     assert_eq!(driver.on_request_body(2, 4, true), CONTINUE);
     assert_eq!(notes(), ["1.2 request_body 4"]);
@@ -367,11 +367,11 @@ fn the_plugin_can_be_configured_and_deleted_in_the_middle_of_a_callback() {
         driver.on_delete(1);
         note("deleted".to_owned());
     });
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     driver.on_delete(2);
     let expected = ["1.1 request_headers", "deleted", "1.1 dropped", "v1 dropped"];
     assert_eq!(notes(), expected);
-    assert_eq!(driver.on_request_headers(3, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(3, 1, false), STOP);
     assert_eq!(notes(), ["2.2 request_headers"]);
 }
 
@@ -382,13 +382,13 @@ fn a_filter_that_is_dropped_may_bring_callbacks() {
     driver.on_context_create(3, 1);
     IN_DROP.set(Some(Box::new(|driver| {
         assert_passes(driver, 2);
-        assert_eq!(driver.on_request_headers(3, 1, false), STOP_ALL);
+        assert_eq!(driver.on_request_headers(3, 1, false), STOP);
         driver.on_delete(3);
         driver.on_context_create(4, 1);
     })));
     driver.on_delete(2);
     assert_eq!(notes(), ["1.1 dropped", "1.2 request_headers", "1.2 dropped"]);
-    assert_eq!(driver.on_request_headers(4, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(4, 1, false), STOP);
 }
 
 #[test]
@@ -399,11 +399,11 @@ fn memory_is_given_in_the_middle_of_nested_callbacks() {
     in_callback(|driver| {
         let outer = driver.allocate(100);
         in_callback(|driver| assert!(!driver.allocate(1 << 20).is_null()));
-        assert_eq!(driver.on_request_headers(3, 1, false), STOP_ALL);
+        assert_eq!(driver.on_request_headers(3, 1, false), STOP);
         let later = driver.allocate(100);
         assert!(!outer.is_null() && !later.is_null());
         assert!(driver.allocate(usize::MAX).is_null());
     });
-    assert_eq!(driver.on_request_headers(2, 1, false), STOP_ALL);
+    assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     assert_eq!(driver.on_request_body(2, 1, true), CONTINUE);
 }

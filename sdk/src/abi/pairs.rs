@@ -65,14 +65,14 @@ impl<'a> Iterator for Pairs<'a> {
 impl ExactSizeIterator for Pairs<'_> {}
 
 /// Writes `pairs` behind what `out` holds; allocates only when its capacity does not do.
-pub(crate) fn write(pairs: &[(&str, &str)], out: &mut Vec<u8>) {
+pub(crate) fn write<S: AsRef<str>>(pairs: &[(S, S)], out: &mut Vec<u8>) {
     push_word(out, pairs.len());
     for (name, value) in pairs {
-        push_word(out, name.len());
-        push_word(out, value.len());
+        push_word(out, name.as_ref().len());
+        push_word(out, value.as_ref().len());
     }
     for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(text.as_ref().as_bytes());
         out.push(0);
     }
 }

@@ -56,14 +56,21 @@ impl<P: Plugin> Driver<P> {
         Self { arena: Arena::new(), contexts: Contexts::new() }
     }
 
-    /// Runs one callback of a stream's filter.
-    fn callback<A: Copy + From<Outcome>>(
+    /// Runs one header callback of a stream's filter.
+    fn headers(
         &self,
         context: u32,
+        end_of_stream: bool,
         phase: &'static str,
-        work: impl FnOnce(&P, &mut P::Filter, &Scope<'_>) -> Result<A>,
-    ) -> A {
-        self.with_stream(context, A::from(Outcome::Pass), |stream| self.run(stream, phase, work))
+        work: impl FnOnce(&P, &mut P::Filter, &Scope<'_>) -> Result<HeadersAction>,
+    ) -> u32 {
+        self.with_stream(context, PASS, |stream| match self.run(stream, phase, work) {
+            // Nothing comes that would let them go.
+            Ran::Answered(HeadersAction::Stop) if end_of_stream => PASS,
+            Ran::Answered(action) => action as u32,
+            Ran::Skipped => PASS,
+            Ran::Refused => STOP_ALL_HEADERS,
+        })
     }
 
     fn body(
@@ -74,11 +81,11 @@ impl<P: Plugin> Driver<P> {
         end_of_stream: bool,
         phase: &'static str,
         work: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
-    ) -> BodyAction {
-        self.with_stream(context, BodyAction::Continue, |stream| {
+    ) -> u32 {
+        self.with_stream(context, PASS, |stream| {
             let held = stream.body(direction).held;
             let mut left = 0;
-            let action = self.run(stream, phase, |plugin, filter, scope| {
+            let ran = self.run(stream, phase, |plugin, filter, scope| {
                 let mut chunk = Chunk::new(scope, direction, size, held, end_of_stream);
                 let action = work(plugin, filter, &mut chunk)?;
                 chunk.commit()?;
@@ -87,12 +94,16 @@ impl<P: Plugin> Driver<P> {
             });
             let body = stream.body(direction);
             body.ended |= end_of_stream;
-            match action {
+            body.held = 0;
+            match ran {
                 // Nothing comes behind the last chunk, so holding it would hang the stream.
-                BodyAction::Hold if !end_of_stream => body.held = left,
-                _ => body.held = 0,
+                Ran::Answered(BodyAction::Hold) if !end_of_stream => {
+                    body.held = left;
+                    BodyAction::Hold as u32
+                }
+                Ran::Answered(BodyAction::Hold | BodyAction::Continue) | Ran::Skipped => PASS,
+                Ran::Refused => DROP_DATA,
             }
-            if end_of_stream { BodyAction::Continue } else { action }
         })
     }
 
@@ -104,20 +115,26 @@ impl<P: Plugin> Driver<P> {
         phase: &'static str,
         last_chunk: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
         work: impl FnOnce(&P, &mut P::Filter, &Scope<'_>) -> Result<TrailersAction>,
-    ) -> TrailersAction {
-        self.with_stream(context, TrailersAction::Continue, |stream| {
+    ) -> u32 {
+        self.with_stream(context, PASS, |stream| {
             let body = stream.body(direction);
             if !body.ended {
                 body.ended = true;
                 let held = std::mem::take(&mut body.held);
-                self.run(stream, phase, |plugin, filter, scope| {
+                let ran = self.run(stream, phase, |plugin, filter, scope| {
                     let mut chunk = Chunk::ended_by_trailers(scope, direction, held);
-                    last_chunk(plugin, filter, &mut chunk)?;
+                    let action = last_chunk(plugin, filter, &mut chunk)?;
                     chunk.commit()?;
-                    Ok(BodyAction::Continue)
+                    Ok(action)
                 });
+                if let Ran::Refused = ran {
+                    return STOP_TRAILERS;
+                }
             }
-            self.run(stream, phase, work)
+            match self.run(stream, phase, work) {
+                Ran::Answered(TrailersAction::Continue) | Ran::Skipped => PASS,
+                Ran::Refused => STOP_TRAILERS,
+            }
         })
     }
 
@@ -128,23 +145,26 @@ impl<P: Plugin> Driver<P> {
         answer
     }
 
-    fn run<A: Copy + From<Outcome>>(
+    fn run<A>(
         &self,
         stream: &mut Stream<P>,
         phase: &'static str,
         work: impl FnOnce(&P, &mut P::Filter, &Scope<'_>) -> Result<A>,
-    ) -> A {
+    ) -> Ran<A> {
         let (Some(plugin), Some(filter)) = (stream.plugin.as_deref(), stream.filter.as_mut())
         else {
-            return A::from(Outcome::Pass);
+            return Ran::Skipped;
         };
         log::callback_begins();
         let scope = self.arena.scope();
-        work(plugin, filter, &scope).unwrap_or_else(|error| {
-            // Whatever state the filter was in, it is not asked again.
-            stream.filter = None;
-            A::from(failed::<P>(phase, error))
-        })
+        match work(plugin, filter, &scope) {
+            Ok(action) => Ran::Answered(action),
+            Err(error) => {
+                // Whatever state the filter was in, it is not asked again.
+                stream.filter = None;
+                failed::<P, A>(phase, error)
+            }
+        }
     }
 }
 
@@ -183,9 +203,9 @@ impl<P: Plugin> Guest for Driver<P> {
     }
 
     fn on_request_headers(&self, context: u32, headers: usize, end_of_stream: bool) -> u32 {
-        self.callback(context, "request_headers", |plugin, filter, scope| {
+        self.headers(context, end_of_stream, "request_headers", |plugin, filter, scope| {
             filter.request_headers(plugin, &RequestHeaders::new(scope, headers, end_of_stream))
-        }) as u32
+        })
     }
 
     fn on_request_body(&self, context: u32, size: usize, end_of_stream: bool) -> u32 {
@@ -197,7 +217,7 @@ impl<P: Plugin> Guest for Driver<P> {
             end_of_stream,
             phase,
             |plugin, filter, chunk| filter.request_body(plugin, chunk),
-        ) as u32
+        )
     }
 
     fn on_request_trailers(&self, context: u32, trailers: usize) -> u32 {
@@ -210,13 +230,13 @@ impl<P: Plugin> Guest for Driver<P> {
                 let trailers = Trailers::new(scope, Direction::Request, trailers);
                 filter.request_trailers(plugin, &trailers)
             },
-        ) as u32
+        )
     }
 
     fn on_response_headers(&self, context: u32, headers: usize, end_of_stream: bool) -> u32 {
-        self.callback(context, "response_headers", |plugin, filter, scope| {
+        self.headers(context, end_of_stream, "response_headers", |plugin, filter, scope| {
             filter.response_headers(plugin, &ResponseHeaders::new(scope, headers, end_of_stream))
-        }) as u32
+        })
     }
 
     fn on_response_body(&self, context: u32, size: usize, end_of_stream: bool) -> u32 {
@@ -228,7 +248,7 @@ impl<P: Plugin> Guest for Driver<P> {
             end_of_stream,
             phase,
             |plugin, filter, chunk| filter.response_body(plugin, chunk),
-        ) as u32
+        )
     }
 
     fn on_response_trailers(&self, context: u32, trailers: usize) -> u32 {
@@ -241,7 +261,7 @@ impl<P: Plugin> Guest for Driver<P> {
                 let trailers = Trailers::new(scope, Direction::Response, trailers);
                 filter.response_trailers(plugin, &trailers)
             },
-        ) as u32
+        )
     }
 
     fn on_done(&self, context: u32) -> bool {
@@ -260,51 +280,42 @@ impl<P: Plugin> Guest for Driver<P> {
     }
 }
 
-/// What a callback comes to when the author's code did not decide it.
-#[derive(Clone, Copy, Debug)]
-enum Outcome {
-    /// Let it pass.
-    Pass,
-    /// A reply was sent; go no further.
+/// What came of a callback.
+enum Ran<A> {
+    /// The author's code decided.
+    Answered(A),
+    /// There is nobody to ask, or the error is to be passed over.
+    Skipped,
+    /// The stream must not go on. A host that took the reply stops it by itself; one that did not
+    /// gets an answer that stops it.
     Refused,
 }
 
-impl From<Outcome> for HeadersAction {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Pass => Self::Continue,
-            Outcome::Refused => Self::StopAndWatermark,
-        }
-    }
-}
-
-impl From<Outcome> for BodyAction {
-    fn from(_: Outcome) -> Self {
-        // After a reply the host stops the stream by itself.
-        Self::Continue
-    }
-}
-
-impl From<Outcome> for TrailersAction {
-    fn from(_: Outcome) -> Self {
-        Self::Continue
-    }
-}
+/// Answers of the ABI: `Continue` in every phase, and those that stop a stream that is refused
+/// (`StopAllIterationAndWatermark`, `StopIterationNoBuffer`, `StopIteration`).
+const PASS: u32 = 0;
+const STOP_ALL_HEADERS: u32 = 4;
+const DROP_DATA: u32 = 3;
+const STOP_TRAILERS: u32 = 1;
 
 // Reporting stays out of the way of the hot path, and out of every callback's copy of it.
 #[cold]
 #[inline(never)]
-fn failed<P: Plugin>(phase: &'static str, error: Error) -> Outcome {
+fn failed<P: Plugin, A>(phase: &'static str, error: Error) -> Ran<A> {
     crate::error!("{phase}: {error}");
-    match P::ON_ERROR {
-        OnError::Continue => Outcome::Pass,
-        OnError::Refuse => match Reply::new(500).details("plugin_error").send() {
-            Ok(_) => Outcome::Refused,
-            Err(error) => {
-                crate::error!("{phase}: could not refuse the stream: {error}");
-                Outcome::Pass
+    let on_error = match error {
+        // Bytes of the body are gone: what is left of it must not look whole.
+        Error::Withheld { .. } => OnError::Refuse,
+        _ => P::ON_ERROR,
+    };
+    match on_error {
+        OnError::Continue => Ran::Skipped,
+        OnError::Refuse => {
+            if let Err(error) = Reply::new(500).details("plugin_error").send() {
+                crate::error!("{phase}: could not answer with 500: {error}");
             }
-        },
+            Ran::Refused
+        }
     }
 }
 

@@ -7,16 +7,13 @@
 pub enum HeadersAction {
     /// Send them on.
     Continue = 0,
-    /// Hold them while this filter still gets the body; they leave with the first body or trailers
-    /// callback that continues.
+    /// Hold them while this filter still gets the body; they leave with the first chunk that
+    /// continues, or with the trailers.
     ///
-    /// A stock host reads this as [`StopAndWatermark`](Self::StopAndWatermark) under ABI 0.2.1
-    /// unless it is configured with `allow_on_headers_stop_iteration`.
+    /// A stock host reads this as "hold everything" under ABI 0.2.1, and the stream then waits for
+    /// ever, unless it is configured with `allow_on_headers_stop_iteration`. Headers that end the
+    /// message are not held, for nothing would come that lets them go.
     Stop = 1,
-    /// Hold everything, and refuse the stream when more than the buffer limit arrives.
-    StopAndBuffer = 3,
-    /// Hold everything, and slow the sender down at the buffer limit.
-    StopAndWatermark = 4,
 }
 
 /// What becomes of a chunk.
@@ -50,13 +47,13 @@ pub struct Replied(pub(crate) ());
 
 impl From<Replied> for HeadersAction {
     fn from(_: Replied) -> Self {
-        Self::StopAndWatermark
+        // The host stops the stream by itself, whatever it is told here and below.
+        Self::Continue
     }
 }
 
 impl From<Replied> for BodyAction {
     fn from(_: Replied) -> Self {
-        // The host stops the stream by itself; the chunk goes nowhere.
         Self::Continue
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Chunk<'a> {
             return Ok(&mut []);
         }
         self.read = None;
-        let bytes = host::buffer_bytes(self.scope, self.buffer, 0, length)?;
+        let bytes = self.fetch(0, length)?;
         Ok(self.edit.insert(bytes))
     }
 
@@ -152,7 +152,7 @@ impl<'a> Chunk<'a> {
         if start == end {
             return Ok(&[]);
         }
-        let bytes = &*host::buffer_bytes(self.scope, self.buffer, start, end - start)?;
+        let bytes = &*self.fetch(start, end - start)?;
         self.read = Some((start, bytes));
         Ok(bytes)
     }
@@ -203,6 +203,15 @@ impl<'a> Chunk<'a> {
         host::set_buffer(self.buffer, Place::Prefix(bytes.len()), bytes)?;
         self.read = Some((0, bytes));
         Ok(())
+    }
+
+    fn fetch(&self, start: usize, wanted: usize) -> Result<&'a mut [u8]> {
+        let bytes = host::buffer_bytes(self.scope, self.buffer, start, wanted)?;
+        match bytes.len() {
+            // A guard must not take a part of a chunk for the whole of it.
+            got if got != wanted => Err(Error::ShortRead { wanted, got }),
+            _ => Ok(bytes),
+        }
     }
 
     fn set(&mut self, place: Place, data: &[u8], len: usize) -> Result<()> {

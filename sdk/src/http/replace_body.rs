@@ -14,7 +14,7 @@
 //! the bytes wait in the plugin (or in the host when the whole body is small). HTTP/1 without a
 //! length has no trailers unless a host was told to take them, and they wait in the plugin. HTTP/2
 //! without a length has frames of at most 16 KiB (RFC 9113, 4.2) and may have trailers, so they
-//! wait in the host.
+//! wait in the host, until that holds as much as any host does.
 
 use super::action::BodyAction;
 use super::chunk::Chunk;
@@ -23,8 +23,9 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::stream::{Edit, Replace, Replacer, Tail};
 
-/// What a host of any default configuration holds without refusing (Higress: 32 KiB on HTTP/1).
-const SMALL_BODY: u64 = 32 * 1024;
+/// What a host of any default configuration holds without refusing: on HTTP/1 Higress's limit of
+/// 32 KiB; on HTTP/2 this and one more frame, for its limit there is the 64 KiB window.
+const HELD: usize = 32 * 1024;
 
 /// The longest frame of HTTP/2 as every host sets it up.
 const FRAME: usize = 16 * 1024;
@@ -39,7 +40,7 @@ const SCRATCH: usize = 32 * 1024;
 /// upgraded connections (WebSocket) are left as they are, and a log line says so.
 ///
 /// # Cost
-/// With the headers: two to five host calls, none without a body. For a chunk: one host call to
+/// With the headers: three to six host calls, none without a body. For a chunk: one host call to
 /// read what is new in it; where something was replaced one more, which writes up to the last
 /// replacement. No allocation in steady state, and at most one needle's length carried.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl ReplaceBody {
         Self {
             replacer: replacer.clone(),
             replace: replacer.stream(),
-            framing: Framing::Frames,
+            framing: Framing::Chunked,
             undecided: 0,
         }
     }
@@ -82,9 +83,13 @@ impl ReplaceBody {
             return Ok(());
         }
         self.begin(headers, |headers| {
+            if has_token(headers.get("connection")?, b"upgrade") {
+                return Ok(upgraded());
+            }
             // A proxy removes transfer-encoding from requests before plugins see them.
             let protocol = headers.property("request\0protocol")?;
-            Ok(protocol.is_some_and(|protocol| protocol.starts_with(b"HTTP/1")))
+            let is_http1 = protocol.is_some_and(|protocol| protocol.starts_with(b"HTTP/1"));
+            Ok(if is_http1 { Framing::Chunked } else { Framing::Frames })
         })
     }
 
@@ -93,13 +98,20 @@ impl ReplaceBody {
         if !headers.has_body() {
             return Ok(());
         }
-        self.begin(headers, |headers| Ok(headers.get("transfer-encoding")?.is_some()))
+        self.begin(headers, |headers| {
+            if headers.get(":status")? == Some(b"101") {
+                return Ok(upgraded());
+            }
+            let is_http1 = headers.get("transfer-encoding")?.is_some()
+                || has_token(headers.get("connection")?, b"close");
+            Ok(if is_http1 { Framing::Chunked } else { Framing::Frames })
+        })
     }
 
     fn begin(
         &mut self,
         headers: &Headers<'_>,
-        is_chunked: impl FnOnce(&Headers<'_>) -> Result<bool>,
+        unsized_framing: impl FnOnce(&Headers<'_>) -> Result<Framing>,
     ) -> Result<()> {
         if let Some(coding) = headers.get("content-encoding")?
             && !coding.eq_ignore_ascii_case(b"identity")
@@ -108,21 +120,17 @@ impl ReplaceBody {
             self.framing = Framing::Opaque;
             return Ok(());
         }
+        // What carries frames of its own would not survive a change of its length.
+        if is_grpc(headers.get("content-type")?) {
+            crate::info!("body left as it is: it carries gRPC messages");
+            self.framing = Framing::Opaque;
+            return Ok(());
+        }
         let length = headers.get("content-length")?;
         self.framing = match length.map(parse_length) {
             Some(Some(length)) => Framing::Sized(length),
             Some(None) => Framing::Chunked,
-            // What carries frames of its own has no length, and would not survive a change of it.
-            None if is_grpc(headers.get("content-type")?) => {
-                crate::info!("body left as it is: it carries gRPC messages");
-                Framing::Opaque
-            }
-            None if headers.get("upgrade")?.is_some() => {
-                crate::info!("body left as it is: the connection is upgraded");
-                Framing::Opaque
-            }
-            None if is_chunked(headers)? => Framing::Chunked,
-            None => Framing::Frames,
+            None => unsized_framing(headers)?,
         };
         if length.is_some() && !self.replacer.keeps_length() {
             headers.remove("content-length")?;
@@ -133,29 +141,39 @@ impl ReplaceBody {
     /// Replaces in one chunk; return its answer from the callback.
     ///
     /// # Errors
-    /// [`Error::Withheld`] when trailers ended a body whose last bytes wait in the plugin; nothing
-    /// but a broken stream would be honest then.
+    /// [`Error::Withheld`] when bytes wait in the plugin and can be sent no more: trailers ended the
+    /// body, or the host refused a call. The stream is then refused, whatever
+    /// [`ON_ERROR`](crate::Plugin::ON_ERROR) says.
     pub fn chunk(&mut self, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        if let Framing::Sized(left) = &mut self.framing {
-            *left = left.saturating_sub((chunk.len() - chunk.held()) as u64);
+        let withheld = self.replace.carried();
+        self.replace_in(chunk).map_err(|error| match withheld {
+            0 => error,
+            bytes => Error::Withheld { bytes },
+        })
+    }
+
+    fn replace_in(&mut self, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
+        let new = chunk.len() - chunk.held();
+        if let Framing::Sized(left) = self.framing {
+            // More than was announced: from now on only the host knows where the body ends.
+            let left = left.checked_sub(new as u64);
+            self.framing = left.map_or(Framing::Chunked, Framing::Sized);
         }
         let start = chunk.held() - self.undecided.min(chunk.held());
         let tail = match self.framing {
             Framing::Opaque => return Ok(BodyAction::Continue),
             _ if chunk.is_last() => Tail::Last,
             Framing::Sized(0) => Tail::Last,
-            Framing::Sized(left) if left.saturating_add(chunk.len() as u64) <= SMALL_BODY => {
-                Tail::Keep
-            }
-            Framing::Frames if chunk.len() <= FRAME => Tail::Keep,
-            Framing::Sized(_) | Framing::Chunked | Framing::Frames => Tail::Carry,
+            Framing::Sized(_) => Tail::Keep,
+            Framing::Frames if new <= FRAME => Tail::Keep,
+            Framing::Chunked | Framing::Frames => Tail::Carry,
         };
         if chunk.len() == start && self.replace.carried() == 0 {
             self.undecided = 0;
             return Ok(BodyAction::Continue);
         }
         if chunk.is_released() {
-            return Err(Error::Withheld { bytes: self.replace.carried() });
+            return Err(Error::BodyReleased);
         }
         let input = chunk.range(start..)?;
         let Some(first) = self.replace.look(input, tail) else {
@@ -163,13 +181,29 @@ impl ReplaceBody {
             return Ok(BodyAction::Continue);
         };
         self.undecided = memory::with_scratch(|out| {
-            let step = self.replace.rewrite(input, tail, first, out);
+            let mut step = self.replace.rewrite(input, tail, first, out);
+            if step.undecided > 0 && !self.fits_in_the_host(chunk.len(), step.edit, out) {
+                step = self.replace.carry_instead(input, step, out);
+            }
             if let Edit::Prefix { from } = step.edit {
                 rewrite(chunk, start, from, out)?;
             }
             Ok::<_, Error>(step.undecided)
         })?;
         Ok(if self.undecided == 0 { BodyAction::Continue } else { BodyAction::Hold })
+    }
+
+    /// Whether the host may hold a chunk of `len` bytes once it has been edited.
+    fn fits_in_the_host(&self, len: usize, edit: Edit, out: &[u8]) -> bool {
+        let held = match edit {
+            Edit::Pass => len,
+            Edit::Prefix { from } => len - from + out.len(),
+        };
+        match self.framing {
+            Framing::Sized(left) => left.saturating_add(held as u64) <= HELD as u64,
+            Framing::Frames => held <= HELD,
+            Framing::Opaque | Framing::Chunked => false,
+        }
     }
 }
 
@@ -185,6 +219,18 @@ fn rewrite(chunk: &mut Chunk<'_>, start: usize, from: usize, out: &[u8]) -> Resu
 
 fn parse_length(value: &[u8]) -> Option<u64> {
     str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+fn upgraded() -> Framing {
+    crate::info!("body left as it is: the connection is upgraded");
+    Framing::Opaque
+}
+
+/// Whether a header's comma-separated list has a word.
+fn has_token(value: Option<&[u8]>, token: &[u8]) -> bool {
+    value.is_some_and(|value| {
+        value.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
+    })
 }
 
 fn is_grpc(content_type: Option<&[u8]>) -> bool {

@@ -1,5 +1,7 @@
 //! Answering a request without the upstream.
 
+use std::borrow::Cow;
+
 use super::action::Replied;
 use crate::abi::{host, pairs};
 use crate::error::Result;
@@ -22,42 +24,42 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub struct Reply<'a> {
     status: u16,
-    details: &'a str,
-    headers: Vec<(&'a str, &'a str)>,
-    body: &'a [u8],
+    details: Cow<'a, str>,
+    headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    body: Cow<'a, [u8]>,
 }
 
 impl<'a> Reply<'a> {
     /// A reply with a status code and nothing else.
     pub fn new(status: u16) -> Self {
-        Self { status, details: "", headers: Vec::new(), body: &[] }
+        Self { status, details: "".into(), headers: Vec::new(), body: (&[]).into() }
     }
 
     /// Adds a header.
     #[must_use]
-    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
-        self.headers.push((name, value));
+    pub fn header(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 
     /// Sets the body.
     #[must_use]
-    pub fn body(mut self, body: &'a [u8]) -> Self {
-        self.body = body;
+    pub fn body(mut self, body: impl Into<Cow<'a, [u8]>>) -> Self {
+        self.body = body.into();
         self
     }
 
     /// Sets the response code details that the access log shows.
     #[must_use]
-    pub fn details(mut self, details: &'a str) -> Self {
-        self.details = details;
+    pub fn details(mut self, details: impl Into<Cow<'a, str>>) -> Self {
+        self.details = details.into();
         self
     }
 
     pub(crate) fn send(&self) -> Result<Replied> {
         let mut headers = Vec::new();
         pairs::write(&self.headers, &mut headers);
-        host::send_local_response(self.status.into(), self.details, &headers, self.body)?;
+        host::send_local_response(self.status.into(), &self.details, &headers, &self.body)?;
         Ok(Replied(()))
     }
 }

@@ -121,6 +121,19 @@ impl Replace {
         step(done.written, undecided.len(), out)
     }
 
+    /// Moves the tail that a step with [`Tail::Keep`] left undecided into the carry, as
+    /// [`Tail::Carry`] would have done at once.
+    pub(crate) fn carry_instead(&mut self, input: &[u8], step: Step, out: &mut Vec<u8>) -> Step {
+        let from = match step.edit {
+            Edit::Pass => 0,
+            Edit::Prefix { from } => from,
+        };
+        let (decided, tail) = input.split_at(input.len() - step.undecided);
+        out.extend_from_slice(&decided[from..]);
+        self.carry.extend_from_slice(tail);
+        Step { edit: Edit::Prefix { from: input.len() }, undecided: 0 }
+    }
+
     /// Bytes that were cut off the pieces so far and wait for the next one; fewer than the longest
     /// needle. None where no piece came with [`Tail::Carry`].
     pub fn carried(&self) -> usize {

@@ -24,6 +24,12 @@ macro_rules! tests {
             bodies_with_frames_of_their_own_are_left_as_they_are
             trailers_lose_nothing
             trailers_lose_nothing_of_a_sized_body
+            two_undecided_frames_and_trailers_lose_nothing
+            what_grows_is_not_held
+            bytes_that_are_lost_are_not_passed_over
+            a_length_that_lies_costs_no_match
+            offers_to_upgrade_are_no_upgrades
+            an_http1_response_without_a_length_is_not_held
             an_http1_body_ends_with_an_empty_frame
             empty_bodies_pass
             frames_longer_than_http2_has_are_not_held
@@ -128,9 +134,11 @@ pub fn an_encoded_body_is_left_as_it_is(start: Start) {
 pub fn bodies_with_frames_of_their_own_are_left_as_they_are(start: Start) {
     let mut host = start(OLD_TO_NEW).unwrap();
     let grpc = Call::post("/").header("content-type", "application/grpc+proto");
+    let grpc_web = Call::post("/").header("content-type", "application/grpc-web+proto");
+    let grpc_web = grpc_web.header("content-length", "3");
     let websocket = Call::get("/").header("connection", "keep-alive, Upgrade");
     let websocket = websocket.header("upgrade", "websocket");
-    for call in [grpc, websocket] {
+    for call in [grpc, grpc_web, websocket] {
         let outcome = host.send(call.chunks(["o", "ld"])).unwrap();
         assert_eq!(outcome.upstream.text(), "old");
     }
@@ -138,6 +146,7 @@ pub fn bodies_with_frames_of_their_own_are_left_as_they_are(start: Start) {
     assert_eq!(
         lines,
         [
+            "body left as it is: it carries gRPC messages",
             "body left as it is: it carries gRPC messages",
             "body left as it is: the connection is upgraded"
         ]
@@ -170,6 +179,70 @@ pub fn trailers_lose_nothing_of_a_sized_body(start: Start) {
     let chunks = [&body[..50_001], &body[50_001..]];
     let outcome = host.send(call.chunks(chunks).trailer("check", "2")).unwrap();
     assert_eq!(outcome.upstream.text(), body);
+}
+
+pub fn two_undecided_frames_and_trailers_lose_nothing(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    for size in [9 * 1024, 16 * 1024] {
+        let frame = format!("{}ol", "x".repeat(size - 2));
+        let answer = Answer::new(200).chunks([&frame, &frame]).trailer("sum", "1");
+        let outcome = host.send(Call::get("/").answer(answer)).unwrap();
+        assert!(outcome.downstream.text() == frame.repeat(2), "{size}");
+        assert!(outcome.downstream.ended && !outcome.reset);
+    }
+}
+
+pub fn what_grows_is_not_held(start: Start) {
+    let long = "n".repeat(300);
+    let mut host =
+        start(&format!(r#"{{"rules": [{{"find": "old", "replace": "{long}"}}]}}"#)).unwrap();
+    let frame = format!("{}ol", "old".repeat(5_000));
+    let length = (frame.len() * 2).to_string();
+    let call = Call::post("/").chunks([&frame, &frame]);
+    for call in [call.clone(), call.header("content-length", &length)] {
+        let outcome = host.send(call).unwrap();
+        assert_eq!(outcome.upstream.body.len(), frame.repeat(2).replace("old", &long).len());
+        assert!(outcome.downstream.ended && !outcome.reset);
+    }
+}
+
+pub fn bytes_that_are_lost_are_not_passed_over(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    // Longer than any frame of HTTP/2, without a length, and ended by trailers: the one case.
+    let frame = format!("{}ol", "x".repeat(100_000));
+    let answer = Answer::new(200).chunks([&frame]).trailer("sum", "1");
+    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
+    assert!(outcome.reset && !outcome.downstream.ended);
+    let line = host.log().last().unwrap();
+    assert_eq!(line.level, Level::Error);
+    assert!(line.message.contains("2 bytes of the body were withheld"), "{}", line.message);
+}
+
+pub fn a_length_that_lies_costs_no_match(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    for length in ["4", "99"] {
+        let call = Call::post("/").header("content-length", length);
+        let outcome = host.send(call.chunks(["12345 o", "ld and o", "ld"])).unwrap();
+        assert_eq!(outcome.upstream.text(), "12345 brand new and brand new", "{length}");
+    }
+}
+
+pub fn offers_to_upgrade_are_no_upgrades(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    let answer = Answer::new(200).header("upgrade", "h2,h2c").body("old");
+    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
+    assert_eq!(outcome.downstream.text(), "brand new");
+}
+
+pub fn an_http1_response_without_a_length_is_not_held(start: Start) {
+    let mut host = start(OLD_TO_NEW).unwrap();
+    let large = "x".repeat(1024 * 1024);
+    for (name, value) in [("connection", "close"), ("transfer-encoding", "chunked")] {
+        let answer = Answer::new(200).header(name, value).chunks(["ol", &large]);
+        let outcome = host.send(Call::get("/").http1().answer(answer)).unwrap();
+        assert!(outcome.downstream.ended && !outcome.reset, "{name}");
+        assert_eq!(outcome.downstream.body.len(), large.len() + 2);
+    }
 }
 
 pub fn an_http1_body_ends_with_an_empty_frame(start: Start) {
