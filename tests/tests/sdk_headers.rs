@@ -302,7 +302,8 @@ fn headers_that_were_sent_on_cannot_be_changed_and_the_host_says_so() {
 /// Sends a request whose header callback answers `action`.
 fn stopped(action: HeadersAction, stop_is_stop_all: bool, body: &[&str]) -> Outcome {
     on(Phase::RequestHeaders, move |_, _| Ok(action));
-    let settings = Settings { stop_is_stop_all, buffer_limit: 8, ..Settings::new(Profile::Envoy) };
+    let settings =
+        Settings { stop_is_stop_all, buffer_limit: Some(8), ..Settings::new(Profile::Envoy) };
     let mut host = TestHost::start(&NativePlugin::<Scripted>::new(), settings, "").unwrap();
     let call = Call::post("/");
     host.send(if body.is_empty() { call } else { call.chunks(body) }).unwrap()

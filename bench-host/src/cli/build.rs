@@ -22,6 +22,5 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let module = guest_build::build(&arguments.example, &arguments.cargo)?;
-    println!("{}", module.display());
-    Ok(())
+    super::print(&format!("{}\n", module.display()))
 }

@@ -27,6 +27,6 @@ pub(super) fn run(_: &Arguments) -> Result<(), Failure> {
     options.configuration = Bytes::from_static(CONFIGURATION.as_bytes());
     let passes = Passes { fuel: true, wall: true };
     let (result, crash) = measured(&module, &Traffic::demo(), options, passes)?;
-    print!("{}", table::text(&result));
+    super::print(&table::text(&result))?;
     crash.map_or(Ok(()), Err)
 }

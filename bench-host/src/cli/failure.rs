@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::engine::StartError;
 use crate::guest_build::GuestBuildError;
-use crate::module::{ModuleError, NotAPlugin};
+use crate::module::ModuleError;
 use crate::replay::ReplayError;
 use crate::traffic::TrafficError;
 
@@ -62,12 +62,6 @@ impl From<ModuleError> for Failure {
     }
 }
 
-impl From<NotAPlugin> for Failure {
-    fn from(error: NotAPlugin) -> Self {
-        Self::Input(chain(&error))
-    }
-}
-
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
@@ -85,6 +79,7 @@ impl From<ReplayError> for Failure {
             ReplayError::Start(error) => error.into(),
             ReplayError::Traffic(error) => error.into(),
             ReplayError::Output(error) => Self::Input(error.to_string()),
+            error @ ReplayError::Thread(_) => Self::Own(error.to_string()),
         }
     }
 }

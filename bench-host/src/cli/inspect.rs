@@ -24,9 +24,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let module = Module::read(&arguments.plugin)?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&module.facts);
-        println!("{}", json.map_err(|error| Failure::Own(error.to_string()))?);
+        let json = json.map_err(|error| Failure::Own(error.to_string()))?;
+        super::print(&format!("{json}\n"))
     } else {
-        print!("{}", report::text(&module));
+        super::print(&report::text(&module))
     }
-    Ok(())
 }

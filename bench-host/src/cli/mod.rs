@@ -8,6 +8,7 @@ mod passes;
 mod peers;
 mod replay;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +51,17 @@ pub fn main() -> ExitCode {
             eprintln!("error: {failure}");
             failure.code()
         }
+    }
+}
+
+/// Prints a result. A reader that has gone away (`… | head`) has seen what it wanted.
+fn print(result: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(result.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Own(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Passes {
 impl Passes {
     /// Replays the traffic once or twice, and puts both results together.
     ///
+    /// A plugin that crashed while it was counted is not timed.
+    ///
     /// Counting instructions slows the guest down by up to a half, so time is taken in a pass of
     /// its own; everything else comes from the first pass.
     pub fn run(
@@ -32,17 +34,23 @@ impl Passes {
         traffic: &Traffic,
         options: &Options,
     ) -> Result<Run, Failure> {
-        let bar = progress(traffic.requests() * options.repeat.get() as u64 * self.count());
+        let requests = traffic.requests().saturating_mul(options.repeat.get() as u64);
+        let bar = progress(requests.saturating_mul(self.count()));
         let step = |_| bar.inc(1);
         let counted = if self.fuel {
             let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
             let measure = Measure { time: false, usage: true };
-            Some(replay(&plugin, traffic, &Options { measure, ..options.clone() }, &step)?)
+            // Counts do not depend on when requests come.
+            let options = Options { measure, rate: None, ..options.clone() };
+            Some(replay(&plugin, traffic, &options, &step)?)
         } else {
             None
         };
-        let timed = if self.wall {
-            let plugin = WasmPlugin::compile(&module.bytes, Limits::UNCOUNTED)?;
+        // What crashed once does it again, and may not end where nothing stops it.
+        let crashed = counted.as_ref().is_some_and(|run| !run.crashes.is_empty());
+        let timed = if self.wall && !crashed {
+            let limits = if counted.is_some() { Limits::UNCOUNTED } else { Limits::STOPPED };
+            let plugin = WasmPlugin::compile(&module.bytes, limits)?;
             let measure = Measure { time: true, usage: counted.is_none() };
             let outputs = options.outputs.clone().filter(|_| counted.is_none());
             let options = Options { measure, outputs, ..options.clone() };

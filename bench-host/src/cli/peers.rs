@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Writing to a string cannot fail.
         let _ = writeln!(tables, "**{workload}** (`{source}`), {}", comparison(&results));
     }
-    print!("{tables}");
+    super::print(&tables)?;
     write(&arguments.into, "peers.md", &tables)?;
     write(&arguments.into, "peers.csv", &csv)
 }

@@ -35,11 +35,12 @@ pub(super) struct Arguments {
     /// Which host to be.
     #[arg(long, value_name = "HOST", default_value = "envoy")]
     host: HostName,
-    /// Bytes that each direction of a stream may hold [default: 1MiB for envoy, 32KiB for higress].
+    /// Bytes that each direction of a stream may hold [default: 1MiB for envoy, 32KiB for higress,
+    /// where HTTP/2 has 64KiB].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     buffer_limit: Option<NonZeroUsize>,
     /// VMs, each on a thread of its own.
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = workers)]
     workers: NonZeroUsize,
     /// Requests a second, instead of as fast as it goes; latency counts from when a request was
     /// due.
@@ -115,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut options = Options::new(Settings::new(profile));
     if let Some(limit) = arguments.buffer_limit {
-        options.settings.buffer_limit = limit.get();
+        options.settings.buffer_limit = Some(limit.get());
     }
     options.settings.log_level = match arguments.log_level {
         LogLevel::Trace => Level::Trace,
@@ -146,7 +147,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let json = result.to_json();
         fs::write(path, json).map_err(|error| Failure::file("write", path, &error))?;
     }
-    print!("{}", table::text(&result));
+    super::print(&table::text(&result))?;
     crash.map_or(Ok(()), Err)
 }
 
@@ -157,7 +158,10 @@ pub(super) fn measured(
     mut options: Options,
     passes: Passes,
 ) -> Result<(ResultFile, Option<Failure>), Failure> {
-    module.facts.loadable()?;
+    module
+        .facts
+        .loadable()
+        .map_err(|error| Failure::Input(format!("{}: {error}", module.path.display())))?;
     let settings = &mut options.settings;
     if module.facts.abi == Some(AbiVersion::V0_2_100) && settings.profile == Profile::Envoy {
         return Err(Failure::Input(format!(
@@ -199,7 +203,20 @@ fn size(text: &str) -> Result<NonZeroUsize, String> {
     NonZeroUsize::new(size).ok_or_else(|| "must not be zero".to_owned())
 }
 
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    /// More threads than any proxy has.
+    const MOST: usize = 1_024;
+    let workers: NonZeroUsize = text.parse().map_err(|_| "not a number above zero".to_owned())?;
+    if workers.get() <= MOST { Ok(workers) } else { Err(format!("must be at most {MOST}")) }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
+    /// One request in a quarter of an hour.
+    const LEAST: f64 = 0.001;
     let rate: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if rate.is_finite() && rate > 0.0 { Ok(rate) } else { Err("must be above zero".to_owned()) }
+    if rate.is_finite() && rate >= LEAST {
+        Ok(rate)
+    } else {
+        Err(format!("must be a number from {LEAST} on"))
+    }
 }

@@ -129,6 +129,7 @@ pub fn get_current_time<C: Caller>(c: &mut C, out: u64) -> Answer<C> {
 pub fn set_tick_period<C: Caller>(c: &mut C, milliseconds: u32) -> Answer<C> {
     let host = c.host();
     host.tick_periods.insert(host.current, milliseconds);
+    host.not_emulated("proxy_set_tick_period_milliseconds");
     Ok(())
 }
 
@@ -296,7 +297,7 @@ pub fn send_local_response<C: Caller>(
         .collect();
     let plugin = c.host().settings.plugin_name.clone();
     // On a root context there is nobody to answer, and the real host says nothing of it.
-    if let Some(stream) = c.host().stream() {
+    if let Some(stream) = c.host().stream_to_act_on() {
         let details = match details.as_str() {
             "" => format!("via_wasm::{plugin}"),
             details => format!("via_wasm::{plugin}::{}", details.replace(' ', "_")),
@@ -314,7 +315,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         2 | 3 => return Err(Status::Unimplemented.into()),
         _ => return Err(Status::BadArgument.into()),
     };
-    if let Some(stream) = c.host().stream() {
+    if let Some(stream) = c.host().stream_to_act_on() {
         stream.pending_resume.push(direction);
     }
     Ok(())
@@ -325,7 +326,7 @@ pub fn close_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
     if stream_type > 3 {
         return Err(Status::BadArgument.into());
     }
-    if let Some(stream) = c.host().stream() {
+    if let Some(stream) = c.host().stream_to_act_on() {
         stream.pending_reset = true;
     }
     Ok(())
@@ -421,10 +422,12 @@ pub fn done<C: Caller>(_: &mut C) -> Answer<C> {
 /// `proxy_http_call`: no cluster is known, which the real host answers in the same way.
 pub fn http_call<C: Caller>(c: &mut C, token: u64) -> Answer<C> {
     c.write(token, 4, |_, memory| memory.fill(0))?;
+    c.host().not_emulated("proxy_http_call");
     Err(Status::BadArgument.into())
 }
 
 /// `proxy_call_foreign_function`: no function is known.
-pub fn call_foreign_function<C: Caller>(_: &mut C) -> Answer<C> {
+pub fn call_foreign_function<C: Caller>(c: &mut C) -> Answer<C> {
+    c.host().not_emulated("proxy_call_foreign_function");
     Err(Status::NotFound.into())
 }

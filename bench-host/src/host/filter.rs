@@ -14,7 +14,7 @@ use super::headers::HeaderMap;
 use super::output::Received;
 use super::stream::{Iteration, LocalReply, Stream};
 use crate::engine::{Callback, Fault, Guest, StartError};
-use crate::measure::Gauge;
+use crate::measure::{Allocations, Gauge, Phase};
 
 /// The root context of the plugin.
 pub(super) const ROOT: u32 = 1;
@@ -49,6 +49,9 @@ impl Proxy {
         measure: Measure,
     ) -> Result<Self, StartError> {
         let mut proxy = Self { guest, measure, last_context: ROOT };
+        if measure.usage {
+            proxy.book_start();
+        }
         proxy.call(Callback::ContextCreate { context: ROOT, parent: 0 })?;
         if proxy.call(Callback::VmStart { context: ROOT, size: 0 })? == Some(0) {
             return Err(proxy.refused("to start the VM"));
@@ -61,6 +64,20 @@ impl Proxy {
             return Err(proxy.refused(StartError::CONFIGURATION));
         }
         Ok(proxy)
+    }
+
+    /// Books what ran before the first callback (`_initialize`, `_start`): instructions and
+    /// allocations. Pages that it added count as initial ones.
+    fn book_start(&mut self) {
+        let after = self.guest.gauge();
+        let before = Gauge {
+            fuel: after.fuel.map(|_| 0),
+            pages: after.pages,
+            allocations: after.allocations.map(|_| Allocations::default()),
+        };
+        let ledger = &mut self.guest.host().ledger;
+        ledger.enter(Phase::VmStart);
+        ledger.changed(&before, &after);
     }
 
     /// Opens a stream.
@@ -126,7 +143,7 @@ impl Proxy {
         frame: Bytes,
         end: bool,
     ) -> Result<(), Fault> {
-        let limit = self.host().settings.buffer_limit;
+        let limit = self.buffer_limit(context);
         let Some(half) = self.half(context, direction) else { return Ok(()) };
         half.complete = end;
         if let Iteration::StopAll { watermark } = half.iteration {
@@ -202,7 +219,9 @@ impl Proxy {
         }
         let end = body.is_empty();
         self.headers(context, Direction::Response, headers, end)?;
-        if !end {
+        // The plugin may have answered its own answer.
+        let over = self.stream(context).is_none_or(|stream| stream.is_over());
+        if !end && !over {
             self.data(context, Direction::Response, body, true)?;
         }
         Ok(())
@@ -228,13 +247,23 @@ impl Proxy {
         self.guest.into_host()
     }
 
+    /// Bytes that each direction of a stream may hold.
+    pub fn buffer_limit(&mut self, context: u32) -> usize {
+        let host = self.host();
+        let http2 = host.streams.get(&context).is_some_and(|stream| stream.protocol == "HTTP/2");
+        match host.settings.buffer_limit {
+            Some(limit) => limit,
+            None => host.settings.profile.buffer_limit(http2),
+        }
+    }
+
     fn half(&mut self, context: u32, direction: Direction) -> Option<&mut super::Half> {
         self.stream(context).map(|stream| stream.half(direction))
     }
 
     /// Shows the filter what `data` put in place, and acts on the answer.
     fn deliver(&mut self, context: u32, direction: Direction, end: bool) -> Result<(), Fault> {
-        let limit = self.host().settings.buffer_limit;
+        let limit = self.buffer_limit(context);
         let Some(half) = self.half(context, direction) else { return Ok(()) };
         half.in_body = true;
         let size = half.visible_body().map_or(0, |body| body.len());
@@ -299,6 +328,9 @@ impl Proxy {
     /// Acts on what host calls of the last callback put off, in the order they were made. True when
     /// the answer of the callback does not count any more.
     fn deferred(&mut self, context: u32) -> Result<bool, Fault> {
+        for other in mem::take(&mut self.host().touched) {
+            self.deferred(other)?;
+        }
         let Some(stream) = self.stream(context) else { return Ok(true) };
         if stream.pending_reset {
             stream.reset = true;

@@ -49,7 +49,7 @@ pub struct Host {
     pub metrics: Metrics,
     /// Tick period in milliseconds, by root context.
     pub tick_periods: BTreeMap<u32, u32>,
-    /// Calls to imports that do nothing here, by name.
+    /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
     configuration: Option<Bytes>,
@@ -58,6 +58,8 @@ pub struct Host {
     current: u32,
     /// The context that the plugin chose to act on instead.
     effective: Option<u32>,
+    /// Other contexts that the current callback has put something off for.
+    touched: Vec<u32>,
     /// The stream's access log is being written: everything may be read.
     logging: bool,
 }
@@ -78,6 +80,7 @@ impl Host {
             streams: HashMap::new(),
             current: 0,
             effective: None,
+            touched: Vec::new(),
             logging: false,
         }
     }
@@ -85,6 +88,21 @@ impl Host {
     /// The stream that host calls act on now.
     fn stream(&mut self) -> Option<&mut Stream> {
         self.streams.get_mut(&self.effective.unwrap_or(self.current))
+    }
+
+    /// The stream that host calls act on now, for what is put off until the callback returns.
+    fn stream_to_act_on(&mut self) -> Option<&mut Stream> {
+        if let Some(other) = self.effective.filter(|other| *other != self.current)
+            && !self.touched.contains(&other)
+        {
+            self.touched.push(other);
+        }
+        self.stream()
+    }
+
+    /// Counts a call that is answered as a real host would, but without what it stands for.
+    fn not_emulated(&mut self, import: &str) {
+        *self.stubbed.entry(import.to_owned()).or_insert(0) += 1;
     }
 
     fn half(&mut self, direction: Direction) -> Option<&mut Half> {

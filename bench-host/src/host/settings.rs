@@ -20,11 +20,14 @@ impl Profile {
         }
     }
 
-    /// Bytes that one direction of a stream may hold: Envoy's default for
-    /// `per_connection_buffer_limit_bytes` is 1 MiB, Higress sets 32 KiB.
-    pub const fn buffer_limit(self) -> usize {
+    /// Bytes that one direction of a stream may hold by default.
+    ///
+    /// Envoy's default for `per_connection_buffer_limit_bytes` is 1 MiB. Higress sets 32 KiB for
+    /// HTTP/1; on HTTP/2 its limit is the initial window of a stream, 65 535 bytes.
+    pub const fn buffer_limit(self, http2: bool) -> usize {
         match self {
             Self::Envoy => 1024 * 1024,
+            Self::Higress if http2 => 65_535,
             Self::Higress => 32 * 1024,
         }
     }
@@ -35,8 +38,8 @@ impl Profile {
 pub struct Settings {
     /// Which proxy.
     pub profile: Profile,
-    /// Bytes that one direction of a stream may hold.
-    pub buffer_limit: usize,
+    /// Bytes that one direction of a stream may hold; `None` is the profile's default.
+    pub buffer_limit: Option<usize>,
     /// Lines below this level are dropped.
     pub log_level: Level,
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
@@ -51,11 +54,16 @@ impl Settings {
     pub fn new(profile: Profile) -> Self {
         Self {
             profile,
-            buffer_limit: profile.buffer_limit(),
+            buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
             plugin_name: "plugin".to_owned(),
         }
+    }
+
+    /// What an HTTP/1 stream may hold, which is what the operator's setting is named after.
+    pub fn http1_buffer_limit(&self) -> usize {
+        self.buffer_limit.unwrap_or(self.profile.buffer_limit(false))
     }
 
     /// Reads header statuses as the real proxies do for a module of this ABI: from 0.2.100 on,

@@ -146,7 +146,8 @@ impl Half {
         }
     }
 
-    /// Sends on everything that waits, headers first.
+    /// Sends on everything that waits and has passed the filter: headers, body, and trailers once
+    /// the filter had them too.
     pub fn release(&mut self) {
         let bodiless = self.complete && self.held.is_empty() && self.trailers.is_none();
         let headers_go_now = !self.headers_sent;
@@ -157,11 +158,14 @@ impl Half {
         while let Some(part) = self.held.pop() {
             self.received.data(&part);
         }
-        if let Some(trailers) = self.trailers.take().filter(|_| self.complete) {
-            self.trailers_open = false;
+        if self.trailers.is_none() {
+            if self.complete && !(headers_go_now && bodiless) {
+                self.received.end();
+            }
+        } else if mem::take(&mut self.trailers_open)
+            && let Some(trailers) = self.trailers.take()
+        {
             self.received.trailers(&trailers);
-        } else if self.complete && !(headers_go_now && bodiless) {
-            self.received.end();
         }
     }
 

@@ -80,7 +80,10 @@ impl Active {
                     Body::None => Stage::Trailers(direction),
                     _ => Stage::Body(direction),
                 };
-                let headers = std::mem::take(&mut message.headers);
+                let mut headers = std::mem::take(&mut message.headers);
+                if self.http == HttpVersion::Http1 && direction == Direction::Response && !end {
+                    say_how_it_is_framed(&mut headers);
+                }
                 proxy.headers(self.context, direction, fields(headers), end)?;
                 next
             }
@@ -155,7 +158,7 @@ impl Active {
 
     /// Whether the stream has ended, or stands still for good.
     fn is_over(&self, proxy: &mut Proxy) -> bool {
-        let limit = proxy.host().settings.buffer_limit;
+        let limit = proxy.buffer_limit(self.context);
         let Some(stream) = proxy.stream(self.context) else { return true };
         if stream.is_over() || stream.replied_locally {
             return true;
@@ -179,6 +182,18 @@ fn after(direction: Direction) -> Stage {
     match direction {
         Direction::Request => Stage::Upstream,
         Direction::Response => Stage::Finished,
+    }
+}
+
+/// HTTP/1 marks a body without a length, and a proxy leaves the mark on responses for filters to
+/// see. Traces often lack it, since recorders write bodies down unframed.
+fn say_how_it_is_framed(headers: &mut Headers) {
+    let framed = ["content-length", "transfer-encoding"];
+    let closes = |value: &Bytes| value.eq_ignore_ascii_case(b"close");
+    if framed.iter().all(|name| headers.get(name).is_none())
+        && !headers.get("connection").is_some_and(closes)
+    {
+        headers.push("transfer-encoding", "chunked");
     }
 }
 

@@ -67,6 +67,9 @@ pub enum ReplayError {
     /// The trace cannot be read on.
     #[error(transparent)]
     Traffic(#[from] TrafficError),
+    /// A worker has no thread.
+    #[error("the machine starts no more threads: {0}; use fewer workers")]
+    Thread(std::io::Error),
     /// What came out cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),

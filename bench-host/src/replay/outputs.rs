@@ -1,7 +1,8 @@
 //! Writing what the upstream and the client would have received.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write as _};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +15,8 @@ use crate::host::{HeaderMap, Received, Stream};
 #[derive(Debug)]
 pub(super) struct Outputs {
     folder: PathBuf,
-    index: Mutex<BufWriter<File>>,
+    /// Lines of the index by request: workers end theirs in any order.
+    index: Mutex<BTreeMap<u64, String>>,
 }
 
 /// What came out cannot be written. It is the machine's fault, or the folder's.
@@ -44,14 +46,13 @@ struct Side {
 
 impl Outputs {
     pub fn create(folder: &Path) -> Result<Self, OutputError> {
-        let fail = |path: &Path| {
-            let path = path.to_owned();
-            move |source| OutputError { path, source }
-        };
-        fs::create_dir_all(folder).map_err(fail(folder))?;
-        let path = folder.join("index.jsonl");
-        let index = File::create(&path).map_err(fail(&path))?;
-        Ok(Self { folder: folder.to_owned(), index: Mutex::new(BufWriter::new(index)) })
+        let index = Mutex::new(BTreeMap::new());
+        let outputs = Self { folder: folder.to_owned(), index };
+        // The index is written at the end; that it can be is better known before the run.
+        fs::create_dir_all(folder)
+            .map_err(|source| OutputError { path: folder.to_owned(), source })?;
+        fs::write(outputs.index_path(), "").map_err(|source| outputs.index_error(source))?;
+        Ok(outputs)
     }
 
     /// Receivers for what the upstream and the client get of a request.
@@ -71,21 +72,24 @@ impl Outputs {
             upstream: side(number, "upstream", &stream.request.received),
             downstream: side(number, "downstream", &stream.response.received),
         };
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_writer(&mut *index, &line)
-            .map_err(io::Error::from)
-            .and_then(|()| index.write_all(b"\n"))
-            .map_err(|source| self.index_error(source))
+        let line = serde_json::to_string(&line).map_err(|error| self.index_error(error.into()))?;
+        self.index.lock().unwrap_or_else(PoisonError::into_inner).insert(number, line);
+        Ok(())
     }
 
-    /// Flushes the index.
+    /// Writes the index.
     pub fn close(&self) -> Result<(), OutputError> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.flush().map_err(|source| self.index_error(source))
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let text: String = index.values().flat_map(|line| [line, "\n"]).collect();
+        fs::write(self.index_path(), text).map_err(|source| self.index_error(source))
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.folder.join("index.jsonl")
     }
 
     fn index_error(&self, source: io::Error) -> OutputError {
-        OutputError { path: self.folder.join("index.jsonl"), source }
+        OutputError { path: self.index_path(), source }
     }
 }
 

@@ -67,32 +67,42 @@ impl<'a> Worker<'a> {
             .flat_map(|_| traffic.exchanges())
             .zip(0_u64..)
             .filter(|(_, number)| number % workers == index as u64);
-        let mut more = true;
-        loop {
-            while more && open.len() < self.options.streams.get() {
-                let Some((exchange, number)) = exchanges.next() else {
-                    more = false;
-                    break;
-                };
-                let exchange = exchange?;
-                let due = self.wait(begin, number);
-                let label = exchange.label.clone();
-                match self.open(exchange, number, due)? {
-                    Ok(active) => open.push((active, label)),
-                    Err(fault) => {
-                        self.finished += 1;
-                        self.run.failed += 1;
-                        self.crash(fault, Some(number), &mut open)?;
-                    }
+        let mut next = exchanges.next();
+        while next.is_some() || !open.is_empty() {
+            let free = open.len() < self.options.streams.get();
+            match next.take() {
+                Some((exchange, number)) if free && self.is_due(begin, number, open.is_empty()) => {
+                    self.begin(exchange?, number, self.due(begin, number), &mut open)?;
+                    next = exchanges.next();
+                }
+                waiting => {
+                    next = waiting;
+                    self.round(&mut open)?;
                 }
             }
-            if open.is_empty() {
-                break;
-            }
-            self.round(&mut open)?;
         }
         self.end();
         Ok(self.run)
+    }
+
+    /// Opens a stream for an exchange.
+    fn begin(
+        &mut self,
+        exchange: Exchange,
+        number: u64,
+        due: Instant,
+        open: &mut Vec<(Active, String)>,
+    ) -> Result<(), StartError> {
+        let label = exchange.label.clone();
+        match self.open(exchange, number, due)? {
+            Ok(active) => open.push((active, label)),
+            Err(fault) => {
+                self.finished += 1;
+                self.run.failed += 1;
+                self.crash(fault, Some(number), open)?;
+            }
+        }
+        Ok(())
     }
 
     /// One event for every open stream.
@@ -248,12 +258,21 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// In open loop, waits until a request is due; what comes late has been due all the same, so
-    /// that a slow callback counts for every request behind it (no coordinated omission).
-    fn wait(&self, begin: Instant, number: u64) -> Instant {
-        let Some(rate) = self.options.rate else { return Instant::now() };
-        let due = begin + Duration::from_secs_f64(number as f64 / rate);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        due
+    /// When a request is due: in open loop by the rate, however late the plugin is, so that a slow
+    /// callback counts for every request behind it (no coordinated omission).
+    fn due(&self, begin: Instant, number: u64) -> Instant {
+        match self.options.rate {
+            Some(rate) => begin + Duration::from_secs_f64(number as f64 / rate),
+            None => Instant::now(),
+        }
+    }
+
+    /// Whether a request is due; with nothing else to do, waits until it is.
+    fn is_due(&self, begin: Instant, number: u64, idle: bool) -> bool {
+        let ahead = self.due(begin, number).saturating_duration_since(Instant::now());
+        if idle {
+            thread::sleep(ahead);
+        }
+        idle || ahead.is_zero()
     }
 }

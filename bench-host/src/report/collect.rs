@@ -112,7 +112,7 @@ impl From<&Options> for ReplayOptions {
             workers: options.workers.get(),
             repeat: options.repeat.get(),
             chunk_bytes: options.chunk.get(),
-            buffer_limit_bytes: options.settings.buffer_limit,
+            buffer_limit_bytes: options.settings.http1_buffer_limit(),
             configuration_bytes: options.configuration.len(),
             rate_per_second: options.rate,
         }

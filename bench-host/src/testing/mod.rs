@@ -55,7 +55,9 @@ impl TestHost {
     /// # Errors
     /// [`StartError`] when it refuses its configuration.
     pub fn native<P: chunkwise::Plugin>(configuration: &str) -> Result<Self, StartError> {
-        Self::start(&NativePlugin::<P>::new(), Settings::new(Profile::Envoy), configuration)
+        let mut settings = Settings::new(Profile::Envoy);
+        settings.stop_is_stop_all = chunkwise::abi::ABI_VERSION != "0.2.100";
+        Self::start(&NativePlugin::<P>::new(), settings, configuration)
     }
 
     /// A module, on a stock Envoy.

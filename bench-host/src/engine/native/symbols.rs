@@ -29,7 +29,7 @@ fn number(number: usize) -> u32 {
 macro_rules! symbols {
     ($(fn $name:ident($($arg:ident: $ty:ty),* $(,)?) => |$guest:ident| $call:expr;)*) => {$(
         #[unsafe(no_mangle)]
-        extern "C" fn $name($($arg: $ty),*) -> u32 {
+        unsafe extern "C" fn $name($($arg: $ty),*) -> u32 {
             host_call(stringify!($name), |$guest| $call)
         }
     )*};

@@ -7,7 +7,9 @@ use crate::engine::Fault;
 /// Describes what ended a callback.
 pub(super) fn fault(callback: &'static str, error: &wasmtime::Error) -> Fault {
     let reason = match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => "it ran longer than a callback may (an endless loop?)".to_owned(),
+        Some(Trap::OutOfFuel | Trap::Interrupt) => {
+            "it ran longer than a callback may (an endless loop?)".to_owned()
+        }
         Some(Trap::StackOverflow) => "its stack overflowed (too deep a recursion?)".to_owned(),
         Some(Trap::UnreachableCodeReached) => {
             "it aborted (a panic or a failed assertion)".to_owned()

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use wasmtime::{Instance, Memory, Store, StoreLimitsBuilder, TypedFunc, WasmParams};
+use wasmtime::{Instance, Memory, Store, StoreLimitsBuilder, Trap, TypedFunc, WasmParams};
 
 use super::caller::State;
 use super::fault::fault;
+use super::ticker::epochs;
 use super::{Limits, WasmPlugin, imports};
 use crate::engine::{Callback, Fault, Guest, Heap, HeapBooks, StartError};
 use crate::host::Host;
@@ -54,6 +55,10 @@ enum HeadersCallback {
 const BOOKS_VERSION: u64 = 1;
 const BOOKS_WORDS: usize = 5;
 
+/// Entries of a table, and tables of a module: far beyond any program, and little for the host.
+const TABLE_ELEMENTS: usize = 1_000_000;
+const TABLES: usize = 16;
+
 impl WasmPlugin {
     /// Makes a VM and runs what the module runs before its first callback.
     ///
@@ -61,7 +66,13 @@ impl WasmPlugin {
     /// [`StartError::Module`] when an import cannot be given or the memory is not exported;
     /// [`StartError::Fault`] when the start traps.
     pub fn instantiate(&self, host: Host) -> Result<WasmGuest, StartError> {
-        let limits = StoreLimitsBuilder::new().memory_size(self.limits.memory).build();
+        // A limit is that of one memory or table, so their number needs one too.
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(self.limits.memory)
+            .memories(1)
+            .table_elements(TABLE_ELEMENTS)
+            .tables(TABLES)
+            .build();
         let state = State { host, limits, memory: None, allocate: None };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
@@ -69,7 +80,7 @@ impl WasmPlugin {
 
         let given = imports::all(&mut store, &self.module)?;
         let instance = Instance::new(&mut store, &self.module, &given)
-            .map_err(|error| fault("the start function", &error))?;
+            .map_err(|error| not_instantiated(&error))?;
         let memory = instance.get_memory(&mut store, "memory").ok_or_else(|| {
             StartError::Module { what: "load", reason: "it exports no memory".to_owned() }
         })?;
@@ -84,6 +95,15 @@ impl WasmPlugin {
         guest.initialize(&instance)?;
         guest.find_books(&instance);
         Ok(guest)
+    }
+}
+
+/// A start function that trapped, or more than a module may have.
+fn not_instantiated(error: &wasmtime::Error) -> StartError {
+    if error.is::<Trap>() {
+        fault("the start function", error).into()
+    } else {
+        StartError::Module { what: "load", reason: format!("{error:#}") }
     }
 }
 
@@ -288,6 +308,9 @@ fn run<P: WasmParams, R: wasmtime::WasmResults>(
 }
 
 fn refuel(store: &mut Store<State>, limits: Limits) {
+    if let Some(deadline) = limits.deadline {
+        store.set_epoch_deadline(epochs(deadline));
+    }
     if let Some(budget) = limits.fuel {
         store
             .set_fuel(budget)

@@ -22,6 +22,9 @@ mod errno {
 /// The most random bytes in one call.
 const MAX_RANDOM: u32 = 64 * 1024;
 
+/// The most bytes of one write that are taken down; the log keeps even less of a line.
+const MAX_MESSAGE: usize = 64 * 1024;
+
 /// A WASI function; `None` for those that have no answer here.
 pub(super) fn function(store: &mut Store<State>, name: &str, place: usize) -> Option<Func> {
     macro_rules! wasi {
@@ -104,7 +107,8 @@ fn fd_write(
         _ => return Ok(errno::BADF),
     };
     let vectors = g.read(iovs.into(), u64::from(count) * 8, |_, bytes| bytes.to_vec())?;
-    let mut message = Vec::new();
+    // Vectors may overlap, so that all of them together are far more than the guest's memory.
+    let (mut message, mut total) = (Vec::new(), 0_u64);
     for [at, len] in vectors
         .as_chunks()
         .0
@@ -113,13 +117,17 @@ fn fd_write(
         .iter()
         .map(|v: &[[u8; 4]; 2]| [u32::from_le_bytes(v[0]), u32::from_le_bytes(v[1])])
     {
-        g.read(at.into(), len.into(), |_, bytes| message.extend_from_slice(bytes))?;
+        g.read(at.into(), len.into(), |_, bytes| {
+            let room = MAX_MESSAGE.saturating_sub(message.len());
+            message.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        })?;
+        total += u64::from(len);
     }
-    put_u32(g, written, u32::try_from(message.len()).unwrap_or(u32::MAX))?;
+    put_u32(g, written, u32::try_from(total).unwrap_or(u32::MAX))?;
     let message = message.strip_suffix(b"\n").unwrap_or(&message);
     if !message.is_empty() {
         let host = g.host();
-        host.ledger.bytes_out(message.len() as u64);
+        host.ledger.bytes_out(total);
         host.log.write(level, message);
     }
     Ok(errno::SUCCESS)

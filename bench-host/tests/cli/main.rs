@@ -1,0 +1,11 @@
+//! The command line as a user or a script meets it: the real binary, in a folder of its own.
+
+#![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
+
+mod command;
+mod input_errors;
+mod outputs;
+mod plugin_errors;
+mod plugins;
+mod results;

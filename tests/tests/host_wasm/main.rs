@@ -1,0 +1,17 @@
+//! The wasm engine and the proxy around it, with guests written as text.
+//!
+//! What is expected here is what Envoy's filter manager and the proxy-wasm C++ host do.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
+
+mod bodies;
+mod faults;
+mod guest;
+mod headers;
+mod imports;
+mod limits;
+mod loading;
+mod order;
+mod pointers;
+mod replies;
+mod resume;
