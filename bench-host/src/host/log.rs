@@ -65,13 +65,13 @@ pub struct Log {
     dropped: u64,
 }
 
-/// Lines that are kept; a plugin that logs in a loop must not fill the host's memory.
-const KEPT_LINES: usize = 1_000;
-
 /// Bytes of a line that are kept.
 const KEPT_BYTES: usize = 4_096;
 
 impl Log {
+    /// Lines that are kept; a plugin that logs in a loop must not fill the host's memory.
+    pub const KEPT_LINES: usize = 1_000;
+
     /// A log of lines from `level` on.
     pub fn new(level: Level) -> Self {
         Self { level, lines: Vec::new(), dropped: 0 }
@@ -82,7 +82,7 @@ impl Log {
         if level < self.level {
             return;
         }
-        if self.lines.len() == KEPT_LINES {
+        if self.lines.len() == Self::KEPT_LINES {
             self.dropped += 1;
             return;
         }
@@ -115,10 +115,10 @@ mod tests {
     fn a_flood_is_counted_and_not_kept() {
         let mut log = Log::new(Level::Info);
         log.write(Level::Debug, b"too little");
-        for _ in 0..KEPT_LINES + 5 {
+        for _ in 0..Log::KEPT_LINES + 5 {
             log.write(Level::Warn, &vec![b'x'; KEPT_BYTES * 2]);
         }
-        assert_eq!((log.lines().len(), log.dropped()), (KEPT_LINES, 5));
+        assert_eq!((log.lines().len(), log.dropped()), (Log::KEPT_LINES, 5));
         assert_eq!(log.lines()[0].message.len(), KEPT_BYTES);
     }
 }

@@ -47,8 +47,6 @@ pub struct Host {
     pub shared: Shared,
     /// Metrics of this VM.
     pub metrics: Metrics,
-    /// Tick period in milliseconds, by root context.
-    pub tick_periods: BTreeMap<u32, u32>,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
@@ -74,7 +72,6 @@ impl Host {
             clock: Clock::default(),
             shared,
             metrics: Metrics::default(),
-            tick_periods: BTreeMap::new(),
             stubbed: BTreeMap::new(),
             configuration: None,
             streams: HashMap::new(),

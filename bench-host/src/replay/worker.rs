@@ -8,7 +8,7 @@ use super::outputs::Outputs;
 use super::run::{Crash, Run};
 use super::{Options, ReplayError};
 use crate::engine::{Fault, Plugin, StartError};
-use crate::host::{Host, Proxy, Received, Shared};
+use crate::host::{Host, Log, Proxy, Received, Shared};
 use crate::traffic::{Exchange, HttpVersion, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -36,18 +36,16 @@ impl<'a> Worker<'a> {
         outputs: Option<&'a Outputs>,
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Result<Self, StartError> {
-        let run = Run::default();
-        let (proxy, finished, timeline_stride) = (None, 0, 1);
         let mut worker = Self {
             plugin,
             options,
             shared,
             outputs,
             progress,
-            proxy,
-            run,
-            finished,
-            timeline_stride,
+            proxy: None,
+            run: Run::default(),
+            finished: 0,
+            timeline_stride: 1,
         };
         let (proxy, instantiate, configure) = worker.make_vm()?;
         worker.run.instantiate = instantiate;
@@ -217,8 +215,11 @@ impl<'a> Worker<'a> {
         self.run.heap.books = heap.books;
         let Host { ledger, log, stubbed, .. } = proxy.into_host();
         self.run.ledger.add(&ledger);
-        self.run.log.extend_from_slice(log.lines());
-        self.run.log_dropped += log.dropped();
+        // A plugin that crashes at every request must not fill the memory with what it says.
+        let room = Log::KEPT_LINES.saturating_sub(self.run.log.len()).min(log.lines().len());
+        let (kept, over) = log.lines().split_at(room);
+        self.run.log.extend_from_slice(kept);
+        self.run.log_dropped += log.dropped() + over.len() as u64;
         for (name, count) in stubbed {
             *self.run.stubbed.entry(name).or_insert(0) += count;
         }

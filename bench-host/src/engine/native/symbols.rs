@@ -40,8 +40,8 @@ symbols! {
     fn proxy_get_log_level(level: *mut u32) => |g| calls::get_log_level(g, address(level));
     fn proxy_get_current_time_nanoseconds(now: *mut u64)
         => |g| calls::get_current_time(g, address(now));
-    fn proxy_set_tick_period_milliseconds(period: u32)
-        => |g| calls::set_tick_period(g, period);
+    fn proxy_set_tick_period_milliseconds(_period: u32)
+        => |g| calls::set_tick_period(g);
     fn proxy_get_buffer_bytes(
         buffer: u32, start: usize, length: usize, p: *mut *mut u8, n: *mut usize,
     ) => |g| calls::get_buffer_bytes(g, buffer, number(start), number(length), out(p, n));

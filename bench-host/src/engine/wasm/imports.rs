@@ -81,7 +81,7 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
             import!(|g, p: u32| calls::get_current_time(g, p.into()))
         }
         "proxy_set_tick_period_milliseconds" => {
-            import!(|g, period: u32| calls::set_tick_period(g, period))
+            import!(|g, _period: u32| calls::set_tick_period(g))
         }
         "proxy_get_buffer_bytes" => {
             import!(|g, buffer: u32, start: u32, length: u32, p: u32, n: u32| {
