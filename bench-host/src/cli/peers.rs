@@ -22,6 +22,7 @@ use crate::traffic::Traffic;
 ///
 /// Prints one table for each kind of traffic, and writes the tables (peers.md) and their numbers
 /// (peers.csv) into a folder. The first plugin, written by hand on the raw ABI, is the yardstick.
+/// Times are those of the fastest of seven rounds.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo bench-host peers")]
 pub(super) struct Arguments {
@@ -46,6 +47,9 @@ const WORKLOADS: [(&str, &str); 2] = [
     ),
 ];
 
+/// How often each of them is measured.
+const ROUNDS: usize = 7;
+
 const CSV_HEAD: &str = "workload,plugin,chunks,fuel_per_chunk,host_calls_per_chunk,\
                         bytes_in_per_chunk,bytes_out_per_chunk,allocations_per_chunk,p50_ns,\
                         mean_ns,pages_final,module_bytes,cpu\n";
@@ -61,17 +65,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut csv = CSV_HEAD.to_owned();
     for (workload, source) in WORKLOADS {
         let traffic = Traffic::open(source)?;
-        let mut results = Vec::new();
-        for (example, module, configuration) in &modules {
-            let mut options = Options::new(Settings::new(Profile::Envoy));
-            options.configuration = configuration.clone();
-            let passes = Passes { fuel: true, wall: true };
-            let (result, crash) = measured(module, &traffic, options, passes)?;
-            if let Some(crash) = crash {
-                return Err(crash);
+        // In turns, and the fastest of each: what a machine does beside it comes and goes, and
+        // only ever adds time. Everything else is the same in every round.
+        let mut results: Vec<(&str, ResultFile)> = Vec::new();
+        for _ in 0..ROUNDS {
+            for (at, (example, module, configuration)) in modules.iter().enumerate() {
+                let result = measure(module, configuration, &traffic)?;
+                match results.get_mut(at) {
+                    None => results.push((example, result)),
+                    Some((_, best)) if mean(&result) < mean(best) => *best = result,
+                    Some(_) => {}
+                }
             }
-            csv.extend(csv_line(workload, example, &result));
-            results.push((*example, result));
+        }
+        for (example, result) in &results {
+            csv.extend(csv_line(workload, example, result));
         }
         let results: Vec<_> = results.iter().map(|(name, result)| (*name, result)).collect();
         // Writing to a string cannot fail.
@@ -80,6 +88,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     super::print(&tables)?;
     write(&arguments.into, "peers.md", &tables)?;
     write(&arguments.into, "peers.csv", &csv)
+}
+
+fn measure(
+    module: &Module,
+    configuration: &Bytes,
+    traffic: &Traffic,
+) -> Result<ResultFile, Failure> {
+    let mut options = Options::new(Settings::new(Profile::Envoy));
+    options.configuration = configuration.clone();
+    let passes = Passes { fuel: true, wall: true };
+    let (result, crash) = measured(module, traffic, options, passes)?;
+    crash.map_or(Ok(result), Err)
+}
+
+/// Nanoseconds that a chunk took on average.
+fn mean(result: &ResultFile) -> f64 {
+    let latency = result.phase(Phase::RequestBody).and_then(|costs| costs.latency_ns);
+    latency.map_or(f64::INFINITY, |latency| latency.mean)
 }
 
 fn csv_line(workload: &str, example: &str, result: &ResultFile) -> Option<String> {
