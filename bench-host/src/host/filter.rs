@@ -325,7 +325,8 @@ impl Proxy {
         Ok(())
     }
 
-    /// Acts on what host calls of the last callback put off, in the order they were made. True when
+    /// Acts on what host calls of the last callback put off. A reset goes before a reply, and a
+    /// reply before resumes, whatever order they were made in; Envoy keeps that order. True when
     /// the answer of the callback does not count any more.
     fn deferred(&mut self, context: u32) -> Result<bool, Fault> {
         for other in mem::take(&mut self.host().touched) {
