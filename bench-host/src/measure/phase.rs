@@ -25,6 +25,22 @@ pub enum Phase {
     Tick,
     /// Answers of calls that the plugin made.
     CallResponse,
+    /// `proxy_on_request_metadata`.
+    RequestMetadata,
+    /// `proxy_on_response_metadata`.
+    ResponseMetadata,
+    /// `proxy_on_queue_ready`.
+    QueueReady,
+    /// `proxy_on_new_connection`.
+    NewConnection,
+    /// `proxy_on_downstream_data`.
+    DownstreamData,
+    /// `proxy_on_upstream_data`.
+    UpstreamData,
+    /// `proxy_on_downstream_connection_close` and `proxy_on_upstream_connection_close`.
+    ConnectionClose,
+    /// `proxy_on_foreign_function`.
+    ForeignFunction,
     /// `proxy_on_log`.
     Log,
     /// `proxy_on_done`.
@@ -35,7 +51,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order in which a stream passes them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::VmStart,
         Self::Configure,
         Self::ContextCreate,
@@ -47,6 +63,14 @@ impl Phase {
         Self::ResponseTrailers,
         Self::Tick,
         Self::CallResponse,
+        Self::RequestMetadata,
+        Self::ResponseMetadata,
+        Self::QueueReady,
+        Self::NewConnection,
+        Self::DownstreamData,
+        Self::UpstreamData,
+        Self::ConnectionClose,
+        Self::ForeignFunction,
         Self::Log,
         Self::Done,
         Self::Delete,
@@ -66,6 +90,14 @@ impl Phase {
             Self::ResponseTrailers => "response_trailers",
             Self::Tick => "tick",
             Self::CallResponse => "call_response",
+            Self::RequestMetadata => "request_metadata",
+            Self::ResponseMetadata => "response_metadata",
+            Self::QueueReady => "queue_ready",
+            Self::NewConnection => "new_connection",
+            Self::DownstreamData => "downstream_data",
+            Self::UpstreamData => "upstream_data",
+            Self::ConnectionClose => "connection_close",
+            Self::ForeignFunction => "foreign_function",
             Self::Log => "log",
             Self::Done => "done",
             Self::Delete => "delete",

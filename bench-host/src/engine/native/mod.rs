@@ -133,8 +133,8 @@ fn dispatch(exports: &dyn Exports, callback: Callback) -> u32 {
         Callback::ResponseTrailers { context, count } => {
             exports.on_response_trailers(context, count as usize)
         }
-        // The SDK does not export it.
-        Callback::Log { .. } => 1,
+        // The SDK exports no other.
+        _ => 1,
         Callback::Done { context } => exports.on_done(context).into(),
         Callback::Delete { context } => {
             exports.on_delete(context);

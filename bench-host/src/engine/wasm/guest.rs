@@ -211,6 +211,7 @@ impl Guest for WasmGuest {
             Callback::Log { context } => call!(log, context),
             Callback::Done { context } => call!(done, context),
             Callback::Delete { context } => call!(delete, context),
+            _ => Ok(None),
         }
     }
 
