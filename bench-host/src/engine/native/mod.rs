@@ -79,7 +79,7 @@ impl Guest for NativeGuest {
             catch_unwind(AssertUnwindSafe(|| dispatch(&*exports, callback)))
         });
         self.host = Some(active.host);
-        answer.map(Some).map_err(|panic| Fault {
+        answer.map_err(|panic| Fault {
             callback: callback.export(),
             reason: format!("it panicked: {}", message(&*panic)),
             stack: Vec::new(),
@@ -105,8 +105,8 @@ impl Guest for NativeGuest {
 
 const HOST: &str = "the host is lent out during a callback only, and callbacks borrow the guest";
 
-fn dispatch(exports: &dyn Exports, callback: Callback) -> u32 {
-    match callback {
+fn dispatch(exports: &dyn Exports, callback: Callback) -> Option<u32> {
+    Some(match callback {
         Callback::ContextCreate { context, parent } => {
             exports.on_context_create(context, parent);
             1
@@ -133,14 +133,14 @@ fn dispatch(exports: &dyn Exports, callback: Callback) -> u32 {
         Callback::ResponseTrailers { context, count } => {
             exports.on_response_trailers(context, count as usize)
         }
-        // The SDK exports no other.
-        _ => 1,
         Callback::Done { context } => exports.on_done(context).into(),
         Callback::Delete { context } => {
             exports.on_delete(context);
             1
         }
-    }
+        // The SDK exports no other.
+        _ => return None,
+    })
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
