@@ -1,0 +1,82 @@
+//! What can be wrong with a script of upstreams.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why a script of upstreams cannot be used; the fault is the script's, never the plugin's.
+///
+/// Lines and columns count from 1, columns in characters.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// A file with a body cannot be read.
+    #[error("upstream script {script}: {at}: body_file {}: cannot be read: {cause}", file.display())]
+    BodyFile {
+        /// The script as the user named it.
+        script: String,
+        /// The rule, such as `cluster."auth".http[0]`.
+        at: String,
+        /// The file that the rule names, joined with the folder of the script.
+        file: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The script cannot be opened or read, or is no UTF-8.
+    #[error("upstream script {script}: cannot be read: {cause}")]
+    Io {
+        /// The script as the user named it.
+        script: String,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The script is no TOML, has an unknown key, or a value that means nothing.
+    #[error("upstream script {script}, line {line}, column {column}: {reason}")]
+    Line {
+        /// The script as the user named it.
+        script: String,
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+        /// What is wrong, with the key in front.
+        reason: String,
+    },
+    /// A table that is part of another file cannot be used; that file knows the line.
+    #[error("upstreams: {reason}")]
+    Table {
+        /// What is wrong, with the key in front.
+        reason: String,
+    },
+}
+
+impl UpstreamError {
+    /// Says where in `text` the parser stopped, and at which key.
+    pub(super) fn toml(script: &str, text: &str, key: &str, error: &toml::de::Error) -> Self {
+        let start = error.span().map_or(text.len(), |span| span.start.min(text.len()));
+        let before = text.get(..start).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self::Line {
+            script: script.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason: reason(key, error),
+        }
+    }
+
+    /// Says which key of a table is wrong.
+    pub(super) fn table(error: &serde_path_to_error::Error<toml::de::Error>) -> Self {
+        Self::Table { reason: reason(&error.path().to_string(), error.inner()) }
+    }
+}
+
+/// What the parser says, with the path of the value in front.
+fn reason(key: &str, error: &toml::de::Error) -> String {
+    let reason = error.message().trim_end().replace('\n', "; ");
+    match key {
+        "" | "." | "?" => reason,
+        key => format!("{key}: {reason}"),
+    }
+}
