@@ -253,3 +253,120 @@ pub(super) fn unscripted() -> GrpcOutcome {
 pub(super) fn matches(script: &GrpcScript, call: &GrpcCall<'_>) -> bool {
     script.matches(call.service, call.method)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Upstreams, *};
+
+    fn outcome(rule: &str, call: &GrpcCall<'_>) -> GrpcOutcome {
+        let script = format!("[[cluster.a.grpc]]\n{rule}");
+        Upstreams::parse(&script, "up.toml").unwrap().session().grpc(b"a", call).unwrap()
+    }
+
+    /// Steps in short: milliseconds and what.
+    fn short(steps: &[GrpcStep]) -> Vec<String> {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let pairs = |fields: &[(Bytes, Bytes)]| {
+            fields.iter().map(|(n, v)| format!("{}={}", text(n), text(v))).collect::<Vec<_>>()
+        };
+        let short = |step: &GrpcStep| {
+            let what = match &step.what {
+                GrpcEvent::InitialMetadata(fields) => format!("initial {}", pairs(fields).len()),
+                GrpcEvent::Message(bytes) => text(bytes),
+                GrpcEvent::TrailingMetadata(fields) => {
+                    format!("trailing {}", pairs(fields).join(" "))
+                }
+                GrpcEvent::Close { status, message } => format!("close {status} {}", text(message)),
+            };
+            format!("{} {what}", step.after.as_millis())
+        };
+        steps.iter().map(short).collect()
+    }
+
+    #[test]
+    fn a_call_hears_one_thing() {
+        let timeout = |ms| Some(Duration::from_millis(ms));
+        let late = "upstream request timeout";
+        for (rule, timeout, expected) in [
+            ("latency = '3ms'\nmessages = ['yes', 'more']", None, "3 yes".to_owned()),
+            ("latency = '3ms'\nmessages = ['yes']", timeout(3), "3 yes".to_owned()),
+            ("latency = '3ms'\nmessages = ['yes']", timeout(2), format!("2 close 14 {late}")),
+            (
+                "latency = '3ms'\nmessages = [{ text = 'yes', latency = '4ms' }]",
+                timeout(0),
+                "7 yes".to_owned(),
+            ),
+            ("messages = ['yes']\nstatus = 7\nmessage = 'no'", None, "0 close 7 no".to_owned()),
+            ("", None, "0 close 13 ".to_owned()),
+            ("fail = 'reset'", None, "0 close 13 ".to_owned()),
+            ("fail = 'connect'", None, format!("0 close 14 {}", local_reply::CONNECT)),
+            ("fail = 'disconnect'", None, format!("0 close 14 {}", local_reply::DISCONNECT)),
+            ("fail = 'timeout'\nlatency = '3ms'", None, format!("3 close 14 {late}")),
+            ("fail = 'timeout'\nlatency = '3ms'", timeout(9), format!("9 close 14 {late}")),
+            ("fail = 'never'", timeout(9), format!("9 close 14 {late}")),
+        ] {
+            let outcome = outcome(rule, &GrpcCall { timeout, ..GrpcCall::default() });
+            assert_eq!(short(&outcome.steps), [expected], "{rule} {timeout:?}");
+            assert!(outcome.stream.is_none());
+        }
+        assert!(outcome("fail = 'never'", &GrpcCall::default()).steps.is_empty());
+    }
+
+    fn open(rule: &str) -> (Vec<String>, GrpcStream) {
+        let outcome = outcome(rule, &GrpcCall { kind: GrpcKind::Stream, ..GrpcCall::default() });
+        (short(&outcome.steps), outcome.stream.unwrap())
+    }
+
+    #[test]
+    fn a_stream_without_reactions_closes_itself() {
+        let (steps, mut stream) = open(
+            "latency = '2ms'\ninitial_metadata = { a = '1' }\nstatus = 5\nmessage = 'gone'\n\
+             messages = ['x', { text = 'y', latency = '3ms' }]\ntrailing_metadata = { b = '2' }",
+        );
+        assert_eq!(
+            steps,
+            [
+                "2 initial 3",
+                "2 x",
+                "5 y",
+                "5 trailing grpc-status=5 grpc-message=gone b=2",
+                "5 close 5 gone"
+            ]
+        );
+        assert!(stream.is_closed());
+        assert!(stream.sent(true).is_empty());
+    }
+
+    #[test]
+    fn a_stream_reacts_to_what_is_sent() {
+        let rule = "latency = '2ms'\nmessages = [{ text = 'each', when = 'each' }, \
+                    { text = 'second', when = 2, latency = '5ms' }, \
+                    { text = 'end', when = 'end' }, { text = 'more', when = 'end' }]";
+        let (steps, mut stream) = open(rule);
+        assert_eq!(steps, ["2 initial 2"]);
+        assert_eq!(short(&stream.sent(false)), ["2 each"]);
+        assert_eq!(short(&stream.sent(false)), ["2 each", "7 second"]);
+        assert!(!stream.is_closed());
+        let end = ["2 end", "2 more", "2 trailing grpc-status=0", "2 close 0 "];
+        assert_eq!(short(&stream.clone().ended()), end);
+        assert_eq!(short(&stream.sent(true))[..2], ["2 each", "2 end"]);
+        assert!(stream.is_closed());
+        assert!(stream.sent(false).is_empty() && stream.ended().is_empty());
+    }
+
+    #[test]
+    fn a_stream_closes_when_it_is_told_or_never() {
+        let (_, mut stream) = open("close = 2");
+        assert!(stream.sent(false).is_empty());
+        assert_eq!(short(&stream.sent(false)), ["0 trailing grpc-status=0", "0 close 0 "]);
+
+        let (steps, mut stream) = open("close = 'never'");
+        assert_eq!(steps, ["0 initial 2"]);
+        assert!(stream.sent(true).is_empty() && !stream.is_closed());
+
+        let (steps, stream) = open("fail = 'reset'\nlatency = '4ms'");
+        assert_eq!((&steps[..], stream.is_closed()), (&["4 close 13 ".to_owned()][..], true));
+        let (steps, mut stream) = open("fail = 'never'");
+        assert!(steps.is_empty() && stream.sent(true).is_empty() && !stream.is_closed());
+    }
+}
