@@ -92,7 +92,7 @@ impl UpstreamError {
 ///
 /// The parser knows no place for an element of an array of tables and names the first one's.
 fn start_of_rule(text: &str, path: &Path) -> Option<usize> {
-    path.iter().last().filter(|segment| matches!(segment, Segment::Seq { .. }))?;
+    path.iter().next_back().filter(|segment| matches!(segment, Segment::Seq { .. }))?;
     let root = DeTable::parse(text).ok()?;
     let mut value = &DeValue::Table(root.into_inner());
     for segment in path.iter() {

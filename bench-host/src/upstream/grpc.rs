@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{
-    grpc_rule::{GrpcScript, When},
-    local_reply,
-    rule::Fail,
-};
+use super::{grpc_rule::GrpcScript, grpc_stream::GrpcStream, local_reply, rule::Fail};
 
 /// Status codes that Envoy gives to calls which fail outside of the upstream's code
 /// (`docs/statuscodes.md` of the gRPC project).
@@ -50,7 +46,8 @@ pub struct GrpcCall<'a> {
 pub struct GrpcOutcome {
     /// What the plugin hears, in order; none when the upstream stays silent.
     pub steps: Vec<GrpcStep>,
-    /// The upstream's end of a stream, to tell it what the plugin sends; `None` for a call.
+    /// The upstream's end of a stream, to tell it what the plugin sends; `None` for a call, and for
+    /// a stream that no rule answers.
     pub stream: Option<GrpcStream>,
 }
 
@@ -87,86 +84,6 @@ impl GrpcEvent {
     }
 }
 
-/// The upstream's end of an open gRPC stream: it reacts to what the plugin sends.
-///
-/// # Cost
-///
-/// Holds the rule by reference count and two counters; each message sent costs the steps that
-/// answer it.
-#[derive(Clone, Debug)]
-pub struct GrpcStream {
-    script: Arc<GrpcScript>,
-    latency: Duration,
-    sent: u64,
-    half_closed: bool,
-    closed: bool,
-}
-
-impl GrpcStream {
-    /// Takes a message from the plugin; answers what that causes, counted from now.
-    ///
-    /// `end_of_stream` says that the plugin sends nothing more. After the steps have closed the
-    /// stream there are no further ones.
-    pub fn sent(&mut self, end_of_stream: bool) -> Vec<GrpcStep> {
-        if self.half_closed {
-            return Vec::new();
-        }
-        self.sent = self.sent.saturating_add(1);
-        let mut steps = Vec::new();
-        self.react(When::Nth(self.sent), &mut steps);
-        if end_of_stream {
-            self.end(&mut steps);
-        }
-        steps
-    }
-
-    /// Takes the end of what the plugin sends, without a message.
-    pub fn ended(&mut self) -> Vec<GrpcStep> {
-        let mut steps = Vec::new();
-        self.end(&mut steps);
-        steps
-    }
-
-    /// Whether the upstream has closed the stream.
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    fn end(&mut self, steps: &mut Vec<GrpcStep>) {
-        if !std::mem::replace(&mut self.half_closed, true) {
-            self.react(When::End, steps);
-        }
-    }
-
-    /// Adds what `now` causes; what one moment causes comes one after another.
-    fn react(&mut self, now: When, steps: &mut Vec<GrpcStep>) {
-        if self.closed || self.script.fail.is_some() {
-            return;
-        }
-        let mut after = steps.last().map_or(Duration::ZERO, |step| step.after);
-        // The latency of the rule delays what comes first, the others follow at once.
-        let mut default = if steps.is_empty() { self.latency } else { Duration::ZERO };
-        for message in &self.script.messages {
-            if message.when.is(now) {
-                after = after.saturating_add(message.latency.unwrap_or(default));
-                default = Duration::ZERO;
-                let what = GrpcEvent::Message(message.data.clone());
-                steps.push(GrpcStep { after, what });
-            }
-        }
-        if self.script.close.is_some_and(|when| when.is(now)) {
-            let what = GrpcEvent::TrailingMetadata(self.script.trailing_metadata.clone());
-            steps.push(GrpcStep { after, what });
-            let what = GrpcEvent::Close {
-                status: self.script.status,
-                message: self.script.message.clone(),
-            };
-            steps.push(GrpcStep { after, what });
-            self.closed = true;
-        }
-    }
-}
-
 /// Applies a rule to a call; `timeout` counts for unary calls.
 pub(super) fn outcome(
     script: &Arc<GrpcScript>,
@@ -180,22 +97,7 @@ pub(super) fn outcome(
             GrpcOutcome { steps: step.into_iter().collect(), stream: None }
         }
         GrpcKind::Stream => {
-            let script = Arc::clone(script);
-            let mut stream =
-                GrpcStream { script, latency, sent: 0, half_closed: false, closed: false };
-            let mut steps = Vec::new();
-            match stream.script.fail {
-                Some(fail) => {
-                    let what = failure(fail);
-                    stream.closed = what.is_some();
-                    steps.extend(what.map(|what| GrpcStep { after: latency, what }));
-                }
-                None => {
-                    let what = GrpcEvent::InitialMetadata(stream.script.initial_metadata.clone());
-                    steps.push(GrpcStep { after: latency, what });
-                    stream.react(When::Open, &mut steps);
-                }
-            }
+            let (steps, stream) = GrpcStream::open(Arc::clone(script), latency);
             GrpcOutcome { steps, stream: Some(stream) }
         }
     }
@@ -231,7 +133,7 @@ fn unary(script: &GrpcScript, latency: Duration, timeout: Option<Duration>) -> O
 }
 
 /// How a failure closes a call or a stream; `None` when it never does.
-fn failure(fail: Fail) -> Option<GrpcEvent> {
+pub(super) fn failure(fail: Fail) -> Option<GrpcEvent> {
     // A local reply to a gRPC request carries the status that belongs to 503 or 504, which is the
     // same (`http-grpc-status-mapping.md` of the gRPC project), and the text as its message.
     Some(match fail {
@@ -255,16 +157,16 @@ pub(super) fn matches(script: &GrpcScript, call: &GrpcCall<'_>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::{super::Upstreams, *};
 
-    fn outcome(rule: &str, call: &GrpcCall<'_>) -> GrpcOutcome {
+    pub(in super::super) fn outcome(rule: &str, call: &GrpcCall<'_>) -> GrpcOutcome {
         let script = format!("[[cluster.a.grpc]]\n{rule}");
         Upstreams::parse(&script, "up.toml").unwrap().session().grpc(b"a", call).unwrap()
     }
 
     /// Steps in short: milliseconds and what.
-    fn short(steps: &[GrpcStep]) -> Vec<String> {
+    pub(in super::super) fn short(steps: &[GrpcStep]) -> Vec<String> {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let pairs = |fields: &[(Bytes, Bytes)]| {
             fields.iter().map(|(n, v)| format!("{}={}", text(n), text(v))).collect::<Vec<_>>()
@@ -310,63 +212,5 @@ mod tests {
             assert!(outcome.stream.is_none());
         }
         assert!(outcome("fail = 'never'", &GrpcCall::default()).steps.is_empty());
-    }
-
-    fn open(rule: &str) -> (Vec<String>, GrpcStream) {
-        let outcome = outcome(rule, &GrpcCall { kind: GrpcKind::Stream, ..GrpcCall::default() });
-        (short(&outcome.steps), outcome.stream.unwrap())
-    }
-
-    #[test]
-    fn a_stream_without_reactions_closes_itself() {
-        let (steps, mut stream) = open(
-            "latency = '2ms'\ninitial_metadata = { a = '1' }\nstatus = 5\nmessage = 'gone'\n\
-             messages = ['x', { text = 'y', latency = '3ms' }]\ntrailing_metadata = { b = '2' }",
-        );
-        assert_eq!(
-            steps,
-            [
-                "2 initial 3",
-                "2 x",
-                "5 y",
-                "5 trailing grpc-status=5 grpc-message=gone b=2",
-                "5 close 5 gone"
-            ]
-        );
-        assert!(stream.is_closed());
-        assert!(stream.sent(true).is_empty());
-    }
-
-    #[test]
-    fn a_stream_reacts_to_what_is_sent() {
-        let rule = "latency = '2ms'\nmessages = [{ text = 'each', when = 'each' }, \
-                    { text = 'second', when = 2, latency = '5ms' }, \
-                    { text = 'end', when = 'end' }, { text = 'more', when = 'end' }]";
-        let (steps, mut stream) = open(rule);
-        assert_eq!(steps, ["2 initial 2"]);
-        assert_eq!(short(&stream.sent(false)), ["2 each"]);
-        assert_eq!(short(&stream.sent(false)), ["2 each", "7 second"]);
-        assert!(!stream.is_closed());
-        let end = ["2 end", "2 more", "2 trailing grpc-status=0", "2 close 0 "];
-        assert_eq!(short(&stream.clone().ended()), end);
-        assert_eq!(short(&stream.sent(true))[..2], ["2 each", "2 end"]);
-        assert!(stream.is_closed());
-        assert!(stream.sent(false).is_empty() && stream.ended().is_empty());
-    }
-
-    #[test]
-    fn a_stream_closes_when_it_is_told_or_never() {
-        let (_, mut stream) = open("close = 2");
-        assert!(stream.sent(false).is_empty());
-        assert_eq!(short(&stream.sent(false)), ["0 trailing grpc-status=0", "0 close 0 "]);
-
-        let (steps, mut stream) = open("close = 'never'");
-        assert_eq!(steps, ["0 initial 2"]);
-        assert!(stream.sent(true).is_empty() && !stream.is_closed());
-
-        let (steps, stream) = open("fail = 'reset'\nlatency = '4ms'");
-        assert_eq!((&steps[..], stream.is_closed()), (&["4 close 13 ".to_owned()][..], true));
-        let (steps, mut stream) = open("fail = 'never'");
-        assert!(steps.is_empty() && stream.sent(true).is_empty() && !stream.is_closed());
     }
 }

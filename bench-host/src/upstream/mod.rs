@@ -37,25 +37,32 @@
 //! `docs/upstreams.md` describes every key.
 
 mod error;
+#[cfg(test)]
+mod example;
 mod grpc;
 mod grpc_rule;
+mod grpc_stream;
 mod host;
 mod http;
 mod http_match;
 mod local_reply;
 mod redis;
+mod redis_rule;
 mod resp;
 mod rule;
 mod script;
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 mod wait;
 
 use std::{fs, path::Path, sync::Arc};
 
 pub use error::UpstreamError;
-pub use grpc::{GrpcCall, GrpcEvent, GrpcKind, GrpcOutcome, GrpcStep, GrpcStream};
+pub use grpc::{GrpcCall, GrpcEvent, GrpcKind, GrpcOutcome, GrpcStep};
+pub use grpc_stream::GrpcStream;
 pub use host::{Health, UpstreamHost};
 pub use http::{HttpAnswer, HttpCall, HttpOutcome};
 pub use redis::{RedisAnswer, RedisCall, RedisOutcome};
@@ -124,143 +131,4 @@ impl Upstreams {
 /// The folder of a file.
 fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or_else(|| Path::new(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn message(text: &str) -> String {
-        Upstreams::parse(text, "up.toml").unwrap_err().to_string()
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_place() {
-        for (text, expected) in [
-            ("[cluster.a", "line 1, column 11: unclosed table, expected `]`"),
-            ("clusters = 1", "line 1, column 1: clusters: unknown field `clusters`"),
-            ("# é\n'é' = 1", "line 2, column 1: é: unknown field `é`"),
-            ("[cluster.a]\nlatncy = '5ms'", "line 2, column 1: cluster.a.latncy: unknown field"),
-            (
-                "[cluster.a]\nlatency = '5 parsecs'",
-                "line 2, column 11: cluster.a.latency: `5 parsecs` is not a duration",
-            ),
-            (
-                "[cluster.a]\nhosts = ['b', { adress = 'c' }]",
-                "line 2, column 17: cluster.a.hosts[1].adress: unknown field `adress`",
-            ),
-            (
-                "[[cluster.a.http]]\nmatch = { method = 'GET', pth = '/' }",
-                "line 2, column 27: cluster.a.http[0].match.pth: unknown field `pth`",
-            ),
-            (
-                "[[cluster.a.http]]\n[[cluster.a.http]]\n\nstatus = 99\ntimes = 1",
-                "line 4, column 1: cluster.a.http[1]: status 99 is not between 200 and 599",
-            ),
-            (
-                "[[cluster.a.http]]\nbody = 'a'\njson = {}",
-                "line 2, column 1: cluster.a.http[0]: give one of `body`, `body_file` and `json`",
-            ),
-            ("[[cluster.a.http]]\nfail = 'reset'\nstatus = 200", "`fail` leaves no room"),
-            ("[[cluster.a.http]]\nfail = 'later'", "http[0].fail: unknown variant `later`"),
-            ("[[cluster.a.http]]\ntimes = 0", "http[0].times: invalid value: integer `0`"),
-            (
-                "[[cluster.a.grpc]]\nmessages = ['b', { text = 'a', when = 0 }]",
-                "line 2, column 39: cluster.a.grpc[0].messages[1].when: invalid value",
-            ),
-            ("[[cluster.a.grpc]]\nclose = 'each'", "a stream is closed once"),
-            ("[[cluster.a.grpc]]\nclose = 'soon'", "grpc[0].close: expected \"open\""),
-            ("[[cluster.a.grpc]]\nstatus = 17", "status 17 is not between 0 and 16"),
-            ("[[cluster.a.grpc]]\nfail = 'reset'\nmessages = ['']", "`fail` leaves no room"),
-            ("[[cluster.a.redis]]\nstring = 'a'\nnil = true", "give exactly one of `string`"),
-            ("[[cluster.a.redis]]", "line 1, column 1: cluster.a.redis[0]: give exactly one"),
-            ("[[cluster.a.redis]]\nnil = false", "`nil` can only be true"),
-            ("[[cluster.a.redis]]\nargs = ['a']\nnil = true", "`args` needs a `command`"),
-            ("[[cluster.a.redis]]\narray = ['a', 1.5]", "redis[0].array[1]: invalid type"),
-        ] {
-            let said = message(text);
-            assert!(said.starts_with("upstream script up.toml, line "), "{said}");
-            assert!(said.contains(expected), "{text}\n{said}\n{expected}");
-        }
-    }
-
-    #[test]
-    fn a_table_of_another_file_is_a_script_too() {
-        let table = toml::from_str("[cluster.a]\n[[cluster.a.http]]\njson = {}").unwrap();
-        let upstreams = Upstreams::from_table(table, Path::new(".")).unwrap();
-        assert!(upstreams.session().knows(b"a"));
-
-        let table = toml::from_str("[[cluster.a.redis]]\ncomand = 'GET'").unwrap();
-        let error = Upstreams::from_table(table, Path::new(".")).unwrap_err().to_string();
-        assert!(
-            error.starts_with("upstreams: cluster.a.redis[0].comand: unknown field"),
-            "{error}"
-        );
-        assert!(!Upstreams::none().session().knows(b"a"));
-    }
-
-    #[test]
-    fn bodies_are_read_beside_the_script() {
-        let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("up.toml");
-        fs::write(&script, "[[cluster.a.http]]\nbody_file = 'answer.bin'").unwrap();
-        let error = Upstreams::read(&script).unwrap_err().to_string();
-        assert!(error.contains("cluster.\"a\".http[0]: body_file "), "{error}");
-        assert!(error.contains("answer.bin: cannot be read: "), "{error}");
-
-        fs::write(folder.path().join("answer.bin"), b"\xff\0").unwrap();
-        let mut session = Upstreams::read(&script).unwrap().session();
-        let answer = session.http(b"a", &HttpCall::default()).unwrap().what;
-        assert!(matches!(answer, HttpAnswer::Response { body, .. } if body == &b"\xff\0"[..]));
-
-        let absent = Upstreams::read(&folder.path().join("absent.toml")).unwrap_err();
-        assert!(matches!(absent, UpstreamError::Io { .. }));
-    }
-
-    /// Words of the language, so that arbitrary texts of them get past the parser of TOML.
-    const WORDS: &str = "(\\[\\[cluster.a.(http|grpc|redis)\\]\\]|\\[cluster.a\\]|latency = '1ms'|\
-        latencies = \\['1ms', '9h'\\]|times = [0-3]|status = (1|200|'OK')|fail = '(reset|never|connect)'|\
-        match = \\{ path_regex = '.' \\}|messages = \\['a', \\{ hex = '0a', when = [0-2] \\}\\]|store = true|\
-        body = \\{ base64 = 'aGk=' \\}|json = \\{ a = 1 \\}|string = 'x'|array = \\[1, \\['a'\\]\\]|close = 'end'|\\PC)";
-
-    proptest! {
-        #[test]
-        fn any_text_is_taken_without_a_panic(text in "\\PC*") {
-            let _ = Upstreams::parse(&text, "up.toml");
-        }
-
-        #[test]
-        fn any_script_answers_the_same_twice(
-            lines in prop::collection::vec(WORDS, 0..8),
-            calls in prop::collection::vec((0..4, 0_u64..3), 0..12),
-        ) {
-            let Ok(upstreams) = Upstreams::parse(&lines.join("\n"), "up.toml") else {
-                return Ok(());
-            };
-            let run = |mut session: Session| -> Vec<String> {
-                let call = |(kind, ms): &(i32, u64)| {
-                    let timeout = Some(std::time::Duration::from_millis(*ms));
-                    match kind {
-                        0 => format!("{:?}", session.http(b"a", &HttpCall { timeout, ..HttpCall::default() })),
-                        1 => {
-                            let query = &resp::command(&["INCR", "k"])[..];
-                            let call = RedisCall { query, timeout, ..RedisCall::default() };
-                            format!("{:?}", session.redis(b"a", &call))
-                        }
-                        2 => format!("{:?}", session.grpc(b"a", &GrpcCall { timeout, ..GrpcCall::default() })),
-                        _ => {
-                            let kind = GrpcKind::Stream;
-                            let outcome = session.grpc(b"a", &GrpcCall { kind, ..GrpcCall::default() });
-                            let mut stream = outcome.and_then(|outcome| outcome.stream);
-                            format!("{:?}", stream.as_mut().map(|stream| (stream.sent(false), stream.ended())))
-                        }
-                    }
-                };
-                calls.iter().map(call).collect()
-            };
-            prop_assert_eq!(run(upstreams.session()), run(upstreams.session()));
-        }
-    }
 }
