@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{
-    grpc_rule::{GrpcScript, When},
-    local_reply,
-    rule::Fail,
-};
+use super::{grpc_rule::GrpcScript, grpc_stream::GrpcStream, local_reply, rule::Fail};
 
 /// Status codes that Envoy gives to calls which fail outside of the upstream's code
 /// (`docs/statuscodes.md` of the gRPC project).
@@ -50,7 +46,8 @@ pub struct GrpcCall<'a> {
 pub struct GrpcOutcome {
     /// What the plugin hears, in order; none when the upstream stays silent.
     pub steps: Vec<GrpcStep>,
-    /// The upstream's end of a stream, to tell it what the plugin sends; `None` for a call.
+    /// The upstream's end of a stream, to tell it what the plugin sends; `None` for a call, and for
+    /// a stream that no rule answers.
     pub stream: Option<GrpcStream>,
 }
 
@@ -87,86 +84,6 @@ impl GrpcEvent {
     }
 }
 
-/// The upstream's end of an open gRPC stream: it reacts to what the plugin sends.
-///
-/// # Cost
-///
-/// Holds the rule by reference count and two counters; each message sent costs the steps that
-/// answer it.
-#[derive(Clone, Debug)]
-pub struct GrpcStream {
-    script: Arc<GrpcScript>,
-    latency: Duration,
-    sent: u64,
-    half_closed: bool,
-    closed: bool,
-}
-
-impl GrpcStream {
-    /// Takes a message from the plugin; answers what that causes, counted from now.
-    ///
-    /// `end_of_stream` says that the plugin sends nothing more. After the steps have closed the
-    /// stream there are no further ones.
-    pub fn sent(&mut self, end_of_stream: bool) -> Vec<GrpcStep> {
-        if self.half_closed {
-            return Vec::new();
-        }
-        self.sent = self.sent.saturating_add(1);
-        let mut steps = Vec::new();
-        self.react(When::Nth(self.sent), &mut steps);
-        if end_of_stream {
-            self.end(&mut steps);
-        }
-        steps
-    }
-
-    /// Takes the end of what the plugin sends, without a message.
-    pub fn ended(&mut self) -> Vec<GrpcStep> {
-        let mut steps = Vec::new();
-        self.end(&mut steps);
-        steps
-    }
-
-    /// Whether the upstream has closed the stream.
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    fn end(&mut self, steps: &mut Vec<GrpcStep>) {
-        if !std::mem::replace(&mut self.half_closed, true) {
-            self.react(When::End, steps);
-        }
-    }
-
-    /// Adds what `now` causes; what one moment causes comes one after another.
-    fn react(&mut self, now: When, steps: &mut Vec<GrpcStep>) {
-        if self.closed || self.script.fail.is_some() {
-            return;
-        }
-        let mut after = steps.last().map_or(Duration::ZERO, |step| step.after);
-        // The latency of the rule delays what comes first, the others follow at once.
-        let mut default = if steps.is_empty() { self.latency } else { Duration::ZERO };
-        for message in &self.script.messages {
-            if message.when.is(now) {
-                after = after.saturating_add(message.latency.unwrap_or(default));
-                default = Duration::ZERO;
-                let what = GrpcEvent::Message(message.data.clone());
-                steps.push(GrpcStep { after, what });
-            }
-        }
-        if self.script.close.is_some_and(|when| when.is(now)) {
-            let what = GrpcEvent::TrailingMetadata(self.script.trailing_metadata.clone());
-            steps.push(GrpcStep { after, what });
-            let what = GrpcEvent::Close {
-                status: self.script.status,
-                message: self.script.message.clone(),
-            };
-            steps.push(GrpcStep { after, what });
-            self.closed = true;
-        }
-    }
-}
-
 /// Applies a rule to a call; `timeout` counts for unary calls.
 pub(super) fn outcome(
     script: &Arc<GrpcScript>,
@@ -180,22 +97,7 @@ pub(super) fn outcome(
             GrpcOutcome { steps: step.into_iter().collect(), stream: None }
         }
         GrpcKind::Stream => {
-            let script = Arc::clone(script);
-            let mut stream =
-                GrpcStream { script, latency, sent: 0, half_closed: false, closed: false };
-            let mut steps = Vec::new();
-            match stream.script.fail {
-                Some(fail) => {
-                    let what = failure(fail);
-                    stream.closed = what.is_some();
-                    steps.extend(what.map(|what| GrpcStep { after: latency, what }));
-                }
-                None => {
-                    let what = GrpcEvent::InitialMetadata(stream.script.initial_metadata.clone());
-                    steps.push(GrpcStep { after: latency, what });
-                    stream.react(When::Open, &mut steps);
-                }
-            }
+            let (steps, stream) = GrpcStream::open(Arc::clone(script), latency);
             GrpcOutcome { steps, stream: Some(stream) }
         }
     }
@@ -231,7 +133,7 @@ fn unary(script: &GrpcScript, latency: Duration, timeout: Option<Duration>) -> O
 }
 
 /// How a failure closes a call or a stream; `None` when it never does.
-fn failure(fail: Fail) -> Option<GrpcEvent> {
+pub(super) fn failure(fail: Fail) -> Option<GrpcEvent> {
     // A local reply to a gRPC request carries the status that belongs to 503 or 504, which is the
     // same (`http-grpc-status-mapping.md` of the gRPC project), and the text as its message.
     Some(match fail {
@@ -252,4 +154,63 @@ pub(super) fn unscripted() -> GrpcOutcome {
 /// Whether a rule answers a call.
 pub(super) fn matches(script: &GrpcScript, call: &GrpcCall<'_>) -> bool {
     script.matches(call.service, call.method)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::{super::Upstreams, *};
+
+    pub(in super::super) fn outcome(rule: &str, call: &GrpcCall<'_>) -> GrpcOutcome {
+        let script = format!("[[cluster.a.grpc]]\n{rule}");
+        Upstreams::parse(&script, "up.toml").unwrap().session().grpc(b"a", call).unwrap()
+    }
+
+    /// Steps in short: milliseconds and what.
+    pub(in super::super) fn short(steps: &[GrpcStep]) -> Vec<String> {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        let pairs = |fields: &[(Bytes, Bytes)]| {
+            fields.iter().map(|(n, v)| format!("{}={}", text(n), text(v))).collect::<Vec<_>>()
+        };
+        let short = |step: &GrpcStep| {
+            let what = match &step.what {
+                GrpcEvent::InitialMetadata(fields) => format!("initial {}", pairs(fields).len()),
+                GrpcEvent::Message(bytes) => text(bytes),
+                GrpcEvent::TrailingMetadata(fields) => {
+                    format!("trailing {}", pairs(fields).join(" "))
+                }
+                GrpcEvent::Close { status, message } => format!("close {status} {}", text(message)),
+            };
+            format!("{} {what}", step.after.as_millis())
+        };
+        steps.iter().map(short).collect()
+    }
+
+    #[test]
+    fn a_call_hears_one_thing() {
+        let timeout = |ms| Some(Duration::from_millis(ms));
+        let late = "upstream request timeout";
+        for (rule, timeout, expected) in [
+            ("latency = '3ms'\nmessages = ['yes', 'more']", None, "3 yes".to_owned()),
+            ("latency = '3ms'\nmessages = ['yes']", timeout(3), "3 yes".to_owned()),
+            ("latency = '3ms'\nmessages = ['yes']", timeout(2), format!("2 close 14 {late}")),
+            (
+                "latency = '3ms'\nmessages = [{ text = 'yes', latency = '4ms' }]",
+                timeout(0),
+                "7 yes".to_owned(),
+            ),
+            ("messages = ['yes']\nstatus = 7\nmessage = 'no'", None, "0 close 7 no".to_owned()),
+            ("", None, "0 close 13 ".to_owned()),
+            ("fail = 'reset'", None, "0 close 13 ".to_owned()),
+            ("fail = 'connect'", None, format!("0 close 14 {}", local_reply::CONNECT)),
+            ("fail = 'disconnect'", None, format!("0 close 14 {}", local_reply::DISCONNECT)),
+            ("fail = 'timeout'\nlatency = '3ms'", None, format!("3 close 14 {late}")),
+            ("fail = 'timeout'\nlatency = '3ms'", timeout(9), format!("9 close 14 {late}")),
+            ("fail = 'never'", timeout(9), format!("9 close 14 {late}")),
+        ] {
+            let outcome = outcome(rule, &GrpcCall { timeout, ..GrpcCall::default() });
+            assert_eq!(short(&outcome.steps), [expected], "{rule} {timeout:?}");
+            assert!(outcome.stream.is_none());
+        }
+        assert!(outcome("fail = 'never'", &GrpcCall::default()).steps.is_empty());
+    }
 }

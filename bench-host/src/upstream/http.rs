@@ -176,3 +176,61 @@ pub(super) fn outcome(
 pub(super) fn unscripted() -> HttpOutcome {
     HttpOutcome { after: Duration::ZERO, what: HttpAnswer::local("503", local_reply::UNSCRIPTED) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Upstreams, *};
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Status, body and time of the answer to one call.
+    fn answer(rule: &str, timeout: Option<Duration>) -> Option<(String, String, Duration)> {
+        let script = format!("[[cluster.a.http]]\n{rule}");
+        let mut session = Upstreams::parse(&script, "up.toml").unwrap().session();
+        let outcome = session.http(b"a", &HttpCall { timeout, ..HttpCall::default() })?;
+        let (status, body) = match outcome.what {
+            HttpAnswer::Reset => ("reset".into(), Bytes::new()),
+            HttpAnswer::Response { headers, body, .. } => (headers[0].1.clone(), body),
+        };
+        let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
+        Some((text(status), text(body), outcome.after))
+    }
+
+    #[test]
+    fn failures_are_what_envoy_makes_of_them() {
+        let late = |after| Some(("504".into(), "upstream request timeout".into(), after));
+        let some = |status: &str, body: &str, after| Some((status.into(), body.into(), after));
+        for (rule, timeout, expected) in [
+            ("latency = '5ms'", Some(ms(5)), some("200", "", ms(5))),
+            ("latency = '5ms'", Some(ms(4)), late(ms(4))),
+            ("latency = '5ms'", Some(ms(0)), some("200", "", ms(5))),
+            ("latency = '5ms'", None, some("200", "", ms(5))),
+            ("fail = 'never'", Some(ms(9)), late(ms(9))),
+            ("fail = 'never'", Some(ms(0)), None),
+            ("fail = 'never'", None, None),
+            ("fail = 'timeout'\nlatency = '5ms'", Some(ms(9)), late(ms(9))),
+            ("fail = 'timeout'\nlatency = '5ms'", None, late(ms(5))),
+            ("fail = 'reset'\nlatency = '5ms'", Some(ms(9)), some("reset", "", ms(5))),
+            ("fail = 'reset'\nlatency = '5ms'", Some(ms(1)), late(ms(1))),
+            ("fail = 'connect'\nlatency = '5ms'", None, some("503", local_reply::CONNECT, ms(5))),
+            ("fail = 'disconnect'", None, some("503", local_reply::DISCONNECT, ms(0))),
+        ] {
+            assert_eq!(answer(rule, timeout), expected, "{rule} {timeout:?}");
+        }
+    }
+
+    #[test]
+    fn a_local_reply_says_how_long_its_text_is() {
+        // Contour's documentation shows this response of Envoy with `content-length: 91`.
+        let HttpAnswer::Response { headers, body, .. } =
+            HttpAnswer::local("503", local_reply::CONNECT)
+        else {
+            panic!("a local reply is a response")
+        };
+        let fields = [(":status", "503"), ("content-length", "91"), ("content-type", "text/plain")];
+        assert_eq!(headers, fields.map(|(name, value)| (name.into(), value.into())));
+        assert_eq!(body.len(), 91);
+    }
+}

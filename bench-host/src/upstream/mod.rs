@@ -37,25 +37,32 @@
 //! `docs/upstreams.md` describes every key.
 
 mod error;
+#[cfg(test)]
+mod example;
 mod grpc;
 mod grpc_rule;
+mod grpc_stream;
 mod host;
 mod http;
 mod http_match;
 mod local_reply;
 mod redis;
+mod redis_rule;
 mod resp;
 mod rule;
 mod script;
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 mod value;
 mod wait;
 
 use std::{fs, path::Path, sync::Arc};
 
 pub use error::UpstreamError;
-pub use grpc::{GrpcCall, GrpcEvent, GrpcKind, GrpcOutcome, GrpcStep, GrpcStream};
+pub use grpc::{GrpcCall, GrpcEvent, GrpcKind, GrpcOutcome, GrpcStep};
+pub use grpc_stream::GrpcStream;
 pub use host::{Health, UpstreamHost};
 pub use http::{HttpAnswer, HttpCall, HttpOutcome};
 pub use redis::{RedisAnswer, RedisCall, RedisOutcome};
@@ -114,10 +121,9 @@ impl Upstreams {
 
     fn from_text(text: &str, name: &str, base: &Path) -> Result<Self, UpstreamError> {
         let deserializer = toml::Deserializer::parse(text)
-            .map_err(|error| UpstreamError::toml(name, text, "", &error))?;
-        let raw: RawScript = serde_path_to_error::deserialize(deserializer).map_err(|error| {
-            UpstreamError::toml(name, text, &error.path().to_string(), error.inner())
-        })?;
+            .map_err(|error| UpstreamError::syntax(name, text, &error))?;
+        let raw: RawScript = serde_path_to_error::deserialize(deserializer)
+            .map_err(|error| UpstreamError::value(name, text, &error))?;
         Script::new(raw, name, base).map(|script| Self(Arc::new(script)))
     }
 }

@@ -8,7 +8,7 @@ use super::{
     UpstreamError, UpstreamHost,
     grpc_rule::{GrpcRule, GrpcScript},
     http::{HttpRule, HttpScript},
-    redis::{RedisRule, RedisScript},
+    redis_rule::{RedisRule, RedisScript},
     rule::Rule,
     value::OrText,
     wait::Wait,

@@ -7,6 +7,7 @@ use super::{
     http,
     http_match::first,
     redis,
+    redis_rule::RedisScript,
     resp::{Reply, parse_command},
     rule::pick,
     script::{Cluster, Script},
@@ -93,7 +94,7 @@ impl Session {
     pub fn redis(&mut self, cluster: &[u8], call: &RedisCall<'_>) -> Option<RedisOutcome> {
         let Cluster { redis: rules, latency, store, .. } = self.script.clusters.get(cluster)?;
         let words = parse_command(call.query);
-        let matches = |script: &redis::RedisScript| script.matches(words.as_deref());
+        let matches = |script: &RedisScript| script.matches(words.as_deref());
         if let Some((script, latency)) = pick(rules, &mut self.answered, *latency, matches) {
             return redis::outcome(script, latency, call.timeout);
         }
