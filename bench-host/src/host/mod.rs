@@ -47,6 +47,8 @@ pub struct Host {
     pub shared: Shared,
     /// Metrics of this VM.
     pub metrics: Metrics,
+    /// Bytes of the guest's linear memory now; 0 natively.
+    pub memory_bytes: u64,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
@@ -66,12 +68,13 @@ impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, shared: Shared) -> Self {
         Self {
-            log: Log::new(settings.log_level),
+            log: Log::keeping(settings.log_level, settings.log_lines, settings.log_line_bytes),
             settings,
             ledger: Ledger::default(),
             clock: Clock::default(),
             shared,
             metrics: Metrics::default(),
+            memory_bytes: 0,
             stubbed: BTreeMap::new(),
             configuration: None,
             streams: HashMap::new(),

@@ -8,7 +8,7 @@ use super::outputs::Outputs;
 use super::run::{Crash, Run};
 use super::{Options, ReplayError};
 use crate::engine::{Fault, Plugin, StartError};
-use crate::host::{Host, Log, Proxy, Received, Shared};
+use crate::host::{Host, Proxy, Received, Shared};
 use crate::traffic::{Exchange, HttpVersion, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -216,7 +216,12 @@ impl<'a> Worker<'a> {
         let Host { ledger, log, stubbed, .. } = proxy.into_host();
         self.run.ledger.add(&ledger);
         // A plugin that crashes at every request must not fill the memory with what it says.
-        let room = Log::KEPT_LINES.saturating_sub(self.run.log.len()).min(log.lines().len());
+        let room = self
+            .options
+            .settings
+            .log_lines
+            .saturating_sub(self.run.log.len())
+            .min(log.lines().len());
         let (kept, over) = log.lines().split_at(room);
         self.run.log.extend_from_slice(kept);
         self.run.log_dropped += log.dropped() + over.len() as u64;
