@@ -21,7 +21,7 @@ pub(super) struct Exports {
     response_metadata: Option<TypedFunc<(u32, u32), u32>>,
     tick: Option<TypedFunc<u32, ()>>,
     queue_ready: Option<TypedFunc<(u32, u32), ()>>,
-    http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+    http_call_response: Option<FiveNumbers>,
     redis_call_response: Option<TypedFunc<(u32, u32, u32, u32), ()>>,
     grpc_initial_metadata: Option<TypedFunc<(u32, u32, u32), ()>>,
     grpc_message: Option<TypedFunc<(u32, u32, u32), ()>>,
@@ -37,6 +37,8 @@ pub(super) struct Exports {
     done: Option<TypedFunc<u32, u32>>,
     delete: Option<TypedFunc<u32, ()>>,
 }
+
+type FiveNumbers = TypedFunc<(u32, u32, u32, u32, u32), ()>;
 
 /// ABI 0.1.0 does not say whether headers end the stream.
 enum HeadersCallback {
@@ -92,7 +94,6 @@ impl Exports {
     }
 
     /// Makes a callback; `None` when the module does not have it. Allocates nothing.
-    #[rustfmt::skip::macros(call, headers)]
     pub fn call(&self, runner: &mut Runner, callback: Callback) -> Result<Option<u32>, Fault> {
         use Callback as C;
 

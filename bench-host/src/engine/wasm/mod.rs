@@ -14,6 +14,7 @@ mod stub;
 mod ticker;
 mod wasi;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use wasmtime::{Config, Engine, Module, OptLevel};
@@ -37,6 +38,9 @@ pub struct WasmPlugin {
     _ticker: Option<Arc<Ticker>>,
 }
 
+/// Frames of a stack that are counted: more than fit on the deepest.
+const TRACED_FRAMES: NonZeroUsize = NonZeroUsize::new(Limits::MOST_STACK / 16).expect("not zero");
+
 impl WasmPlugin {
     /// Compiles a module.
     ///
@@ -48,6 +52,7 @@ impl WasmPlugin {
             .consume_fuel(limits.fuel.is_some())
             .epoch_interruption(limits.deadline.is_some())
             .max_wasm_stack(limits.stack.clamp(1, Limits::MOST_STACK))
+            .wasm_backtrace_max_frames(Some(TRACED_FRAMES))
             // Which bits a NaN has is the machine's choice, and counts must not depend on it.
             .cranelift_nan_canonicalization(limits.fuel.is_some())
             // Addresses of the ABI are 32 bits wide.
