@@ -47,7 +47,8 @@ fn reason(limits: Limits, error: &wasmtime::Error) -> String {
             count(most)
         ),
         (Some(Trap::Interrupt), Limits { deadline: Some(most), .. }) => {
-            format!("it ran longer than {most:?}, the most for one callback (an endless loop?)")
+            let most = most.as_secs_f64();
+            format!("it ran longer than {most} s, the most for one callback (an endless loop?)")
         }
         (Some(Trap::StackOverflow), _) => "its stack overflowed (too deep a recursion?)".to_owned(),
         (Some(Trap::UnreachableCodeReached), _) => {
