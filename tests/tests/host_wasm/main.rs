@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod bodies;
+mod callbacks;
 mod faults;
 mod guest;
 mod headers;
@@ -15,3 +16,4 @@ mod order;
 mod pointers;
 mod replies;
 mod resume;
+mod starting;
