@@ -67,6 +67,8 @@ pub struct Host {
     pub shared: Shared,
     /// Metrics of this VM.
     pub metrics: Metrics,
+    /// Bytes of the guest's linear memory now; 0 natively.
+    pub memory_bytes: u64,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
@@ -100,12 +102,13 @@ impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, world: &World) -> Self {
         Self {
-            log: Log::new(settings.log_level),
+            log: Log::keeping(settings.log_level, settings.log_lines, settings.log_line_bytes),
             settings,
             ledger: Ledger::default(),
             clock: world.clock.clone(),
             shared: world.shared.clone(),
             metrics: Metrics::default(),
+            memory_bytes: 0,
             stubbed: BTreeMap::new(),
             upstreams: world.upstreams.session(),
             rebuild_requested: false,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::log::Level;
+use super::log::{Level, Log};
 
 /// The proxy that is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +78,19 @@ pub struct Settings {
     pub vm_configuration: Bytes,
     /// The plugin's name, as properties and details of local replies show it.
     pub plugin_name: String,
+    /// Variables of the plugin's environment, which WASI gives it (`environment_variables` of the
+    /// VM's configuration).
+    pub environment: Vec<(String, String)>,
+    /// Log lines that are kept; those beyond are counted.
+    pub log_lines: usize,
+    /// Bytes of a log line that are kept.
+    pub log_line_bytes: usize,
 }
 
 impl Settings {
+    /// The plugin's name where nobody chose one.
+    pub const PLUGIN_NAME: &str = "plugin";
+
     /// The defaults of a profile.
     pub fn new(profile: Profile) -> Self {
         Self {
@@ -91,7 +101,10 @@ impl Settings {
             missing_header_is_empty: false,
             failure_policy: FailurePolicy::FailClosed,
             vm_configuration: Bytes::new(),
-            plugin_name: "plugin".to_owned(),
+            plugin_name: Self::PLUGIN_NAME.to_owned(),
+            environment: Vec::new(),
+            log_lines: Log::KEPT_LINES,
+            log_line_bytes: Log::KEPT_BYTES,
         }
     }
 
