@@ -10,6 +10,7 @@ mod log;
 mod metrics;
 mod output;
 mod properties;
+mod quota;
 mod settings;
 mod shared;
 mod stream;
@@ -24,10 +25,11 @@ pub use clock::Clock;
 pub use filter::{Measure, Proxy};
 pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
-pub use metrics::Metrics;
+pub use metrics::{Histogram, MetricKind, Metrics, Reading};
 pub use output::Received;
-pub use settings::{Profile, Settings};
-pub use shared::Shared;
+pub use quota::{DEFAULT_QUOTA, Quota};
+pub use settings::{Node, Profile, Settings};
+pub use shared::{Budget, Shared};
 pub use stream::{Half, Iteration, LocalReply, Stream};
 
 use crate::measure::Ledger;
@@ -45,8 +47,16 @@ pub struct Host {
     pub clock: Clock,
     /// Data and queues shared with other VMs.
     pub shared: Shared,
+    /// The number of this VM among those that share data and queues.
+    pub vm: u64,
     /// Metrics of this VM.
     pub metrics: Metrics,
+    /// What the guest may make the host keep.
+    pub quota: Quota,
+    /// Bytes of the guest's linear memory, as `plugin_vm_memory` shows them.
+    pub memory_bytes: u64,
+    /// The plugin asked for a new VM in its place, which Higress gives it.
+    pub rebuild_requested: bool,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
@@ -65,13 +75,18 @@ pub struct Host {
 impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, shared: Shared) -> Self {
+        let shared = shared.of(settings.vm_id.as_bytes());
         Self {
+            vm: shared.new_vm(),
             log: Log::new(settings.log_level),
             settings,
             ledger: Ledger::default(),
             clock: Clock::default(),
             shared,
             metrics: Metrics::default(),
+            quota: Quota::default(),
+            memory_bytes: 0,
+            rebuild_requested: false,
             stubbed: BTreeMap::new(),
             configuration: None,
             streams: HashMap::new(),

@@ -1,5 +1,8 @@
 //! Which proxy the host is.
 
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
 use super::log::Level;
 
 /// The proxy that is imitated.
@@ -47,6 +50,39 @@ pub struct Settings {
     pub stop_is_stop_all: bool,
     /// The plugin's name, as properties and details of local replies show it.
     pub plugin_name: String,
+    /// The id of the plugin's root context.
+    pub plugin_root_id: String,
+    /// The id of the VM; VMs of the same id share data and queues.
+    pub vm_id: String,
+    /// The cluster that the route leads to.
+    pub cluster_name: String,
+    /// The route.
+    pub route_name: String,
+    /// The proxy's node.
+    pub node: Node,
+    /// Where requests come from.
+    pub source: SocketAddr,
+    /// Where the proxy takes them.
+    pub destination: SocketAddr,
+    /// The endpoint that gets them.
+    pub upstream: SocketAddr,
+    /// Values of properties by path, before anything that the host would answer. A path's segments
+    /// are separated by NUL or by points.
+    pub properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Only what `properties` gives is known, what the plugin has set, and the plugin itself
+    /// (`plugin_name` and so on).
+    pub only_given_properties: bool,
+}
+
+/// Who the proxy says that it is (`envoy.config.core.v3.Node`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Node {
+    /// Its id.
+    pub id: String,
+    /// The cluster that it belongs to.
+    pub cluster: String,
+    /// Anything else, as its operator writes it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Settings {
@@ -58,6 +94,20 @@ impl Settings {
             log_level: Level::Warn,
             stop_is_stop_all: true,
             plugin_name: "plugin".to_owned(),
+            plugin_root_id: String::new(),
+            vm_id: String::new(),
+            cluster_name: "upstream".to_owned(),
+            route_name: "default".to_owned(),
+            node: Node {
+                id: "bench-host".to_owned(),
+                cluster: "bench-host".to_owned(),
+                ..Node::default()
+            },
+            source: local(50_000),
+            destination: local(10_000),
+            upstream: local(8_080),
+            properties: BTreeMap::new(),
+            only_given_properties: false,
         }
     }
 
@@ -72,4 +122,8 @@ impl Settings {
     pub fn adapt_to(&mut self, abi: Option<crate::module::AbiVersion>) {
         self.stop_is_stop_all = abi != Some(crate::module::AbiVersion::V0_2_100);
     }
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
