@@ -265,7 +265,7 @@ pub fn get_map_size<C: Caller>(c: &mut C, map: u32, out: u64) -> Answer<C> {
 /// `proxy_get_property`
 pub fn get_property<C: Caller>(c: &mut C, path: Span, out: Out) -> Answer<C> {
     let path = take(c, path)?;
-    let value = c.host().property(&path).ok_or(Status::NotFound)?;
+    let value = c.host().property(&path)?;
     give_bytes(c, out, &value)
 }
 

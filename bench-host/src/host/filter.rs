@@ -89,7 +89,10 @@ impl Proxy {
     ) -> Result<u32, Fault> {
         self.last_context = self.last_context.checked_add(1).unwrap_or(ROOT + 1);
         let context = self.last_context;
-        self.host().streams.insert(context, Stream::new(protocol, upstream, downstream));
+        let host = self.host();
+        let mut stream = Stream::new(protocol, upstream, downstream);
+        stream.started = host.clock.peek();
+        host.streams.insert(context, stream);
         self.call(Callback::ContextCreate { context, parent: ROOT })?;
         Ok(context)
     }
@@ -146,6 +149,7 @@ impl Proxy {
         let limit = self.buffer_limit(context);
         let Some(half) = self.half(context, direction) else { return Ok(()) };
         half.complete = end;
+        half.arrived = half.arrived.saturating_add(frame.len() as u64);
         if let Iteration::StopAll { watermark } = half.iteration {
             half.held.push(frame);
             if half.held.len() > limit && !watermark {
@@ -188,7 +192,10 @@ impl Proxy {
         logged?;
         self.call(Callback::Done { context })?;
         self.call(Callback::Delete { context })?;
-        Ok(self.host().streams.remove(&context))
+        let host = self.host();
+        let closed = host.streams.remove(&context);
+        host.quota.release(closed.as_ref().map_or(0, |stream| stream.charged));
+        Ok(closed)
     }
 
     /// Answers a stream with a response that no upstream gave, through the filter's own response
@@ -250,7 +257,13 @@ impl Proxy {
     /// Bytes that each direction of a stream may hold.
     pub fn buffer_limit(&mut self, context: u32) -> usize {
         let host = self.host();
-        let http2 = host.streams.get(&context).is_some_and(|stream| stream.protocol == "HTTP/2");
+        let stream = host.streams.get(&context);
+        match stream.and_then(|stream| stream.buffer_limit) {
+            Some(0) => return usize::MAX,
+            Some(limit) => return limit as usize,
+            None => {}
+        }
+        let http2 = stream.is_some_and(|stream| stream.protocol == "HTTP/2");
         match host.settings.buffer_limit {
             Some(limit) => limit,
             None => host.settings.profile.buffer_limit(http2),

@@ -1,6 +1,7 @@
 //! The proxy around a plugin: contexts, streams, buffers, and everything that a host call reaches.
 
 mod abi;
+mod attributes;
 mod buffer;
 pub mod calls;
 mod clock;
@@ -10,6 +11,7 @@ mod log;
 mod metrics;
 mod output;
 mod properties;
+mod protobuf;
 mod quota;
 mod settings;
 mod shared;
@@ -61,6 +63,8 @@ pub struct Host {
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
     configuration: Option<Bytes>,
+    /// What the plugin has declared of properties.
+    declared: BTreeMap<Vec<u8>, properties::Declared>,
     streams: HashMap<u32, Stream>,
     /// The context of the current callback.
     current: u32,
@@ -75,7 +79,7 @@ pub struct Host {
 impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, shared: Shared) -> Self {
-        let shared = shared.of(settings.vm_id.as_bytes());
+        let shared = shared.with_id(settings.vm_id.as_bytes());
         Self {
             vm: shared.new_vm(),
             log: Log::new(settings.log_level),
@@ -89,6 +93,7 @@ impl Host {
             rebuild_requested: false,
             stubbed: BTreeMap::new(),
             configuration: None,
+            declared: BTreeMap::new(),
             streams: HashMap::new(),
             current: 0,
             effective: None,
@@ -100,6 +105,12 @@ impl Host {
     /// The stream that host calls act on now.
     fn stream(&mut self) -> Option<&mut Stream> {
         self.streams.get_mut(&self.effective.unwrap_or(self.current))
+    }
+
+    /// The quota, and the stream that host calls act on now.
+    fn quota_and_stream(&mut self) -> Option<(&mut Quota, &mut Stream)> {
+        let stream = self.streams.get_mut(&self.effective.unwrap_or(self.current))?;
+        Some((&mut self.quota, stream))
     }
 
     /// The stream that host calls act on now, for what is put off until the callback returns.

@@ -49,6 +49,16 @@ impl Quota {
         }
     }
 
+    /// Takes bytes for what takes the place of something else, whose bytes are given back.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge), for what it has more.
+    pub fn exchange(&mut self, what: &'static str, old: u64, new: u64) -> Result<(), Status> {
+        self.charge(what, new.saturating_sub(old))?;
+        self.release(old.saturating_sub(new));
+        Ok(())
+    }
+
     /// Gives bytes back.
     pub fn release(&mut self, bytes: u64) {
         self.used = self.used.saturating_sub(bytes);

@@ -8,9 +8,11 @@ use crate::host::abi::Status;
 /// Values by `vm_id` and key, each with the number that it was set under.
 #[derive(Debug, Default)]
 pub(super) struct Data {
-    stores: BTreeMap<Box<[u8]>, BTreeMap<Box<[u8]>, (Box<[u8]>, u32)>>,
+    stores: BTreeMap<Box<[u8]>, Store>,
     last_cas: u32,
 }
+
+type Store = BTreeMap<Box<[u8]>, (Box<[u8]>, u32)>;
 
 impl Data {
     pub(super) fn get(&self, vm_id: &[u8], key: &[u8]) -> Option<(Vec<u8>, u32)> {

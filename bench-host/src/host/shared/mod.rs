@@ -45,8 +45,9 @@ impl Shared {
     }
 
     /// The same store for VMs of this id.
-    pub fn of(&self, vm_id: &[u8]) -> Self {
-        Self { vm_id: vm_id.into(), proxy: Arc::clone(&self.proxy) }
+    pub fn with_id(mut self, vm_id: &[u8]) -> Self {
+        self.vm_id = vm_id.into();
+        self
     }
 
     /// A number for a VM that no other VM of the proxy has.
@@ -143,11 +144,11 @@ mod tests {
 
     #[test]
     fn ids_keep_data_and_queues_apart() {
-        let ours = Shared::default().of(b"ours");
-        let theirs = ours.of(b"theirs");
+        let ours = Shared::default().with_id(b"ours");
+        let theirs = ours.clone().with_id(b"theirs");
         ours.set(b"k", b"1", 0).unwrap();
         assert_eq!(theirs.get(b"k"), None);
-        assert_eq!(ours.of(b"ours").get(b"k").unwrap().0, b"1");
+        assert_eq!(theirs.clone().with_id(b"ours").get(b"k").unwrap().0, b"1");
 
         let token = ours.register(ours.new_vm(), 1, b"q").unwrap();
         assert_eq!(ours.resolve(b"", b"q"), Ok(token));

@@ -17,12 +17,14 @@ pub(super) struct Listener {
 /// Queues by token, tokens by `vm_id` and name. Tokens count from 1.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    tokens: BTreeMap<Box<[u8]>, BTreeMap<Box<[u8]>, u32>>,
+    tokens: BTreeMap<Box<[u8]>, Tokens>,
     all: Vec<Queue>,
     /// Notifications by VM, in the order of the enqueues: root context and token.
     ready: BTreeMap<u64, VecDeque<(u32, u32)>>,
     waiting: usize,
 }
+
+type Tokens = BTreeMap<Box<[u8]>, u32>;
 
 #[derive(Debug)]
 struct Queue {
