@@ -177,12 +177,12 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
         }
         "proxy_register_shared_queue" => {
             import!(|g, p: u32, n: u32, token: u32| {
-                calls::shared_queue(g, span(p, n), true, token.into())
+                calls::register_queue(g, span(p, n), token.into())
             })
         }
         "proxy_resolve_shared_queue" => {
-            import!(|g, _vm: u32, _vm_len: u32, p: u32, n: u32, token: u32| {
-                calls::shared_queue(g, span(p, n), false, token.into())
+            import!(|g, vm: u32, vm_len: u32, p: u32, n: u32, token: u32| {
+                calls::resolve_queue(g, span(vm, vm_len), span(p, n), token.into())
             })
         }
         "proxy_enqueue_shared_queue" => {
