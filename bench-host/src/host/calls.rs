@@ -154,6 +154,18 @@ pub fn get_buffer_bytes<C: Caller>(
     })
 }
 
+/// `proxy_get_configuration` of ABI 0.1.0: the plugin's while it is being configured, else the VM's,
+/// of which none is given.
+pub fn get_configuration<C: Caller>(c: &mut C, out: Out) -> Answer<C> {
+    let configuration = c.host().configuration.clone().unwrap_or_default();
+    give_bytes(c, out, &configuration)
+}
+
+/// `proxy_clear_route_cache` of ABI 0.1.0: there is one route, which stays.
+pub fn clear_route_cache<C: Caller>(_: &mut C) -> Answer<C> {
+    Ok(())
+}
+
 /// `proxy_get_buffer_status`
 pub fn get_buffer_status<C: Caller>(c: &mut C, buffer: u32, out: Out) -> Answer<C> {
     let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
@@ -193,9 +205,17 @@ pub fn get_header<C: Caller>(c: &mut C, map: u32, key: Span, out: Out) -> Answer
     let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
     let value = c.read(key.0, key.1, |host, key| {
         host.ledger.bytes_out(key.len() as u64);
-        let gone = if host.logging { Status::NotFound } else { Status::BadArgument };
-        let map = host.readable_map(kind).ok_or(gone)?;
-        map.get(key).cloned().ok_or(Status::NotFound)
+        let absent = if host.settings.absent_header_is_empty {
+            Ok(Bytes::new())
+        } else {
+            Err(Status::NotFound)
+        };
+        let logging = host.logging;
+        match host.readable_map(kind) {
+            Some(map) => map.get(key).cloned().map_or(absent, Ok),
+            None if logging => absent,
+            None => Err(Status::BadArgument),
+        }
     })??;
     give_bytes(c, out, &value)
 }

@@ -45,6 +45,9 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
+    /// Whether a header that is not there reads as an empty one instead of "not found"; decided by
+    /// the ABI that the plugin declares.
+    pub absent_header_is_empty: bool,
     /// The plugin's name, as properties and details of local replies show it.
     pub plugin_name: String,
 }
@@ -57,6 +60,7 @@ impl Settings {
             buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
+            absent_header_is_empty: false,
             plugin_name: "plugin".to_owned(),
         }
     }
@@ -67,9 +71,11 @@ impl Settings {
     }
 
     /// Reads header statuses as the real proxies do for a module of this ABI: from 0.2.100 on,
-    /// `StopIteration` is what it says.
+    /// `StopIteration` is what it says. And answers for a header that is not there as Envoy does
+    /// (`Context::getHeaderMapValue`): up to 0.1.0, it is empty.
     #[cfg(feature = "wasm")]
     pub fn adapt_to(&mut self, abi: Option<crate::module::AbiVersion>) {
         self.stop_is_stop_all = abi != Some(crate::module::AbiVersion::V0_2_100);
+        self.absent_header_is_empty = abi == Some(crate::module::AbiVersion::V0_1_0);
     }
 }

@@ -83,6 +83,10 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
         "proxy_set_tick_period_milliseconds" => {
             import!(|g, _period: u32| calls::set_tick_period(g))
         }
+        "proxy_get_configuration" => {
+            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
+        }
+        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         "proxy_get_buffer_bytes" => {
             import!(|g, buffer: u32, start: u32, length: u32, p: u32, n: u32| {
                 calls::get_buffer_bytes(g, buffer, start, length, out(p, n))
@@ -216,6 +220,19 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
         "proxy_call_foreign_function" => {
             import!(|g, _a: u32, _b: u32, _c: u32, _d: u32, _e: u32, _f: u32| {
                 calls::call_foreign_function(g)
+            })
+        }
+        // What modules of Emscripten want besides.
+        "pthread_equal" => Func::wrap(
+            store,
+            move |mut caller: wasmtime::Caller<'_, State>, left: u32, right: u32| {
+                caller.data_mut().host.ledger.host_call(place);
+                u32::from(left == right)
+            },
+        ),
+        "emscripten_notify_memory_growth" => {
+            Func::wrap(store, move |mut caller: wasmtime::Caller<'_, State>, _memory: u32| {
+                caller.data_mut().host.ledger.host_call(place);
             })
         }
         _ => return None,
