@@ -15,7 +15,7 @@ use bench_host::module::Module;
 use chunkwise_tests::root;
 use chunkwise_tests::toolchains::{Missing, home, or_skip};
 
-use crate::languages::{Compiler, Language};
+use crate::languages::{Compiler, Language, MODULE};
 
 /// A plugin, ready to run.
 pub struct Built {
@@ -39,10 +39,10 @@ pub fn built(language: &'static Language) -> Option<Arc<Built>> {
 fn build(language: &Language) -> Result<Built, Missing> {
     let (path, compiler) = match &language.compiler {
         Compiler::Cargo => (with_cargo(language.name), None),
-        Compiler::Tool { tool, variables, arguments, .. } => {
+        Compiler::Tool { tool, variables, arguments } => {
             let mut command = tool.command()?;
-            command.envs(variables.iter().copied()).args(*arguments);
-            (with_command(language, command), Some(tool.version()?))
+            command.envs(variables.iter().copied());
+            (with_command(language.name, command, arguments), Some(tool.version()?))
         }
     };
     let module = Module::read(&path).unwrap();
@@ -65,19 +65,22 @@ fn with_cargo(name: &str) -> PathBuf {
 }
 
 /// Runs a compiler in the folder of the sources, unless what it made last time is newer.
-fn with_command(language: &Language, mut command: Command) -> PathBuf {
-    let sources = sources(language.name);
-    let folder = root().join("target/foreign").join(language.name);
+fn with_command(name: &str, mut command: Command, arguments: &[&str]) -> PathBuf {
+    let sources = sources(name);
+    let folder = root().join("target/foreign").join(name);
+    fs::create_dir_all(&folder).unwrap();
+    let unfinished = folder.canonicalize().unwrap().join("unfinished.wasm");
+    let place = unfinished.to_str().unwrap();
+    command.args(arguments.iter().map(|argument| argument.replace(MODULE, place)));
+    command.current_dir(&sources);
+
     let (module, made_by) = (folder.join("plugin.wasm"), folder.join("command.txt"));
     let line = format!("{command:?}");
     let same = fs::read_to_string(&made_by).is_ok_and(|made_by| made_by == line);
     if same && newer(&module, &sources).unwrap() {
         return module;
     }
-    fs::create_dir_all(&folder).unwrap();
-    let unfinished = folder.canonicalize().unwrap().join("unfinished.wasm");
-    let output = command.arg("-o").arg(&unfinished).args(language.sources()).current_dir(&sources);
-    let output = output.output().unwrap();
+    let output = command.output().unwrap();
     assert!(
         output.status.success(),
         "{line}: {}\n{}{}",

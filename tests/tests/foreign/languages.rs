@@ -17,24 +17,19 @@ pub struct Language {
 pub enum Compiler {
     /// Cargo, as for our own examples.
     Cargo,
-    /// A program, in the folder of the sources; `-o` and the module follow its arguments.
+    /// A program, in the folder of the sources; [`MODULE`] in an argument is where the module goes.
     Tool {
         tool: Tool,
         variables: &'static [(&'static str, &'static str)],
         arguments: &'static [&'static str],
-        sources: &'static [&'static str],
     },
 }
 
-impl Language {
-    /// What follows the module on the command line.
-    pub fn sources(&self) -> &'static [&'static str] {
-        match self.compiler {
-            Compiler::Cargo => &[],
-            Compiler::Tool { sources, .. } => sources,
-        }
-    }
-}
+/// Stands for the module's path.
+pub const MODULE: &str = "{module}";
+
+/// All of them, in the order of the table.
+pub static ALL: [&Language; 6] = [&RUST_01, &RUST_02, &GO, &CPP, &ZIG, &ASSEMBLYSCRIPT];
 
 /// The crate `proxy-wasm` before it had an ABI version in its macro.
 pub static RUST_01: Language =
@@ -51,8 +46,7 @@ pub static GO: Language = Language {
     compiler: Compiler::Tool {
         tool: Tool::Go,
         variables: &[("GOOS", "wasip1"), ("GOARCH", "wasm")],
-        arguments: &["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s"],
-        sources: &["."],
+        arguments: &["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s", "-o", MODULE, "."],
     },
 };
 
@@ -69,14 +63,19 @@ pub static CPP: Language = Language {
             "-mexec-model=reactor",
             "-std=c++20",
             "-O2",
+            "-msimd128",
             "-fno-exceptions",
             "-Wall",
             "-Wextra",
             "-Werror",
             "-s",
             "-Wl,--export=malloc",
+            // As for our own guests, instead of 16 MiB.
+            "-Wl,-z,stack-size=65536",
+            "-o",
+            MODULE,
+            "plugin.cpp",
         ],
-        sources: &["plugin.cpp"],
     },
 };
 
@@ -95,7 +94,35 @@ pub static ASSEMBLYSCRIPT: Language = Language {
             "_initialize",
             "--use",
             "abort=plugin/abort",
+            "-o",
+            MODULE,
+            "plugin.ts",
         ],
-        sources: &["plugin.ts"],
+    },
+};
+
+/// Without libc.
+pub static ZIG: Language = Language {
+    name: "zig",
+    abi: AbiVersion::V0_2_1,
+    compiler: Compiler::Tool {
+        tool: Tool::Zig,
+        variables: &[],
+        arguments: &[
+            "build-exe",
+            "plugin.zig",
+            "-target",
+            "wasm32-wasi",
+            "-mcpu",
+            "generic+simd128",
+            "--stack",
+            "65536",
+            "-fno-entry",
+            "-rdynamic",
+            "-O",
+            "ReleaseFast",
+            "-fstrip",
+            "-femit-bin={module}",
+        ],
     },
 };

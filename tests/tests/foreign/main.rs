@@ -7,13 +7,16 @@
 
 mod behaviour;
 mod build;
+mod costs;
 mod languages;
+mod replayed;
+mod start;
 
 macro_rules! language {
     ($name:ident, $language:ident) => {
         mod $name {
-            use crate::behaviour;
             use crate::languages::$language;
+            use crate::{behaviour, replayed, start};
 
             #[test]
             fn it_loads_and_finds_its_configuration() {
@@ -39,6 +42,16 @@ macro_rules! language {
             fn a_request_is_denied() {
                 behaviour::denial(&$language);
             }
+
+            #[test]
+            fn it_starts_with_what_a_proxy_allows_at_the_start() {
+                start::allowed(&$language);
+            }
+
+            #[test]
+            fn a_replay_changes_what_is_to_be_changed() {
+                replayed::echo(&$language);
+            }
         }
     };
 }
@@ -48,3 +61,4 @@ language!(cpp, CPP);
 language!(go, GO);
 language!(rust_01, RUST_01);
 language!(rust_02, RUST_02);
+language!(zig, ZIG);
