@@ -30,8 +30,10 @@ IMPORT(proxy_define_metric)(uint32_t kind, const char *name, size_t name_size, u
 IMPORT(proxy_increment_metric)(uint32_t id, int64_t by);
 IMPORT(proxy_get_metric)(uint32_t id, uint64_t *value);
 
-// What modules of Emscripten want besides, and hosts give.
-IMPORT(pthread_equal)(uint32_t left, uint32_t right);
+// What modules of Emscripten want besides, and hosts give. The libc here has the former itself, so
+// that of the host goes by another name.
+__attribute__((import_module("env"), import_name("pthread_equal"))) uint32_t
+host_pthread_equal(uint32_t left, uint32_t right);
 __attribute__((import_module("env"), import_name("emscripten_notify_memory_growth"))) void
 emscripten_notify_memory_growth(uint32_t memory);
 }

@@ -1,6 +1,7 @@
 // The plugin that tests/foreign/README.md describes, in C++ without any SDK.
 #include "abi.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 
@@ -20,7 +21,7 @@ EXPORT(proxy_on_configure) uint32_t on_configure(uint32_t, uint32_t size) {
   auto name = "foreign_requests"sv;
   check("proxy_define_metric", proxy_define_metric(0, name.data(), name.size(), &requests));
   emscripten_notify_memory_growth(0);
-  if (!pthread_equal(1, 1) || pthread_equal(1, 2)) {
+  if (!host_pthread_equal(1, 1) || host_pthread_equal(1, 2)) {
     log(Error, "pthread_equal does not compare");
   }
   return 1;
@@ -65,11 +66,8 @@ EXPORT(proxy_on_request_body) uint32_t on_request_body(uint32_t, uint32_t size, 
     return 0;
   }
   auto body = buffer(RequestBody, size);
-  for (char &letter : body) {
-    if ('a' <= letter && letter <= 'z') {
-      letter += 'A' - 'a';
-    }
-  }
+  std::transform(body.begin(), body.end(), body.begin(),
+                 [](char letter) { return 'a' <= letter && letter <= 'z' ? letter - 'a' + 'A' : letter; });
   check("proxy_set_buffer_bytes", proxy_set_buffer_bytes(RequestBody, 0, size, body.data(), body.size()));
   return 0;
 }

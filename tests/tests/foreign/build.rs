@@ -38,11 +38,11 @@ pub fn built(language: &'static Language) -> Option<Arc<Built>> {
 
 fn build(language: &Language) -> Result<Built, Missing> {
     let (path, compiler) = match &language.compiler {
-        Compiler::Cargo => (with_cargo(language.name), None),
+        Compiler::Cargo => (with_cargo(language.sources), None),
         Compiler::Tool { tool, variables, arguments } => {
             let mut command = tool.command()?;
             command.envs(variables.iter().copied());
-            (with_command(language.name, command, arguments), Some(tool.version()?))
+            (with_command(language, command, arguments), Some(tool.version()?))
         }
     };
     let module = Module::read(&path).unwrap();
@@ -52,7 +52,7 @@ fn build(language: &Language) -> Result<Built, Missing> {
 }
 
 /// Panics carry the paths of sources; none of them may say whose machine it was.
-fn with_cargo(name: &str) -> PathBuf {
+fn with_cargo(folder: &str) -> PathBuf {
     let registry = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let registry = registry.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap();
     let remap = format!("--remap-path-prefix={}=cargo", registry.display());
@@ -61,13 +61,13 @@ fn with_cargo(name: &str) -> PathBuf {
     let target = root().join("target/foreign/rust").into_os_string();
     let arguments: Vec<OsString> =
         vec!["--config".into(), flags.into(), "--target-dir".into(), target];
-    build_from(&root(), &sources(name).display().to_string(), &arguments).unwrap()
+    build_from(&root(), &sources(folder).display().to_string(), &arguments).unwrap()
 }
 
 /// Runs a compiler in the folder of the sources, unless what it made last time is newer.
-fn with_command(name: &str, mut command: Command, arguments: &[&str]) -> PathBuf {
-    let sources = sources(name);
-    let folder = root().join("target/foreign").join(name);
+fn with_command(language: &Language, mut command: Command, arguments: &[&str]) -> PathBuf {
+    let sources = sources(language.sources);
+    let folder = root().join("target/foreign").join(language.name);
     fs::create_dir_all(&folder).unwrap();
     let unfinished = folder.canonicalize().unwrap().join("unfinished.wasm");
     let place = unfinished.to_str().unwrap();
@@ -106,8 +106,8 @@ fn changed(path: &Path) -> io::Result<SystemTime> {
     fs::metadata(path)?.modified()
 }
 
-fn sources(name: &str) -> PathBuf {
-    root().join("tests/foreign").join(name)
+fn sources(folder: &str) -> PathBuf {
+    root().join("tests/foreign").join(folder)
 }
 
 /// Rust notes its version in the module.

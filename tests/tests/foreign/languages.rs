@@ -6,8 +6,10 @@ use chunkwise_tests::toolchains::Tool;
 /// A plugin in a language.
 #[derive(Debug)]
 pub struct Language {
-    /// What the plugin calls itself, and the folder of its sources.
+    /// What the plugin calls itself, and the folder of its module.
     pub name: &'static str,
+    /// The folder of its sources.
+    pub sources: &'static str,
     pub abi: AbiVersion,
     pub compiler: Compiler,
 }
@@ -32,16 +34,25 @@ pub const MODULE: &str = "{module}";
 pub static ALL: [&Language; 6] = [&RUST_01, &RUST_02, &GO, &CPP, &ZIG, &ASSEMBLYSCRIPT];
 
 /// The crate `proxy-wasm` before it had an ABI version in its macro.
-pub static RUST_01: Language =
-    Language { name: "rust-0.1", abi: AbiVersion::V0_1_0, compiler: Compiler::Cargo };
+pub static RUST_01: Language = Language {
+    name: "rust-0.1",
+    sources: "rust-0.1",
+    abi: AbiVersion::V0_1_0,
+    compiler: Compiler::Cargo,
+};
 
 /// The crate as it is.
-pub static RUST_02: Language =
-    Language { name: "rust-0.2", abi: AbiVersion::V0_2_1, compiler: Compiler::Cargo };
+pub static RUST_02: Language = Language {
+    name: "rust-0.2",
+    sources: "rust-0.2",
+    abi: AbiVersion::V0_2_1,
+    compiler: Compiler::Cargo,
+};
 
 /// The standard compiler, not TinyGo.
 pub static GO: Language = Language {
     name: "go",
+    sources: "go",
     abi: AbiVersion::V0_2_1,
     compiler: Compiler::Tool {
         tool: Tool::Go,
@@ -53,6 +64,7 @@ pub static GO: Language = Language {
 /// Clang with libc++ and wasi-libc.
 pub static CPP: Language = Language {
     name: "cpp",
+    sources: "cpp",
     abi: AbiVersion::V0_2_1,
     compiler: Compiler::Tool {
         tool: Tool::Zig,
@@ -82,6 +94,7 @@ pub static CPP: Language = Language {
 /// With its collector.
 pub static ASSEMBLYSCRIPT: Language = Language {
     name: "assemblyscript",
+    sources: "assemblyscript",
     abi: AbiVersion::V0_2_1,
     compiler: Compiler::Tool {
         tool: Tool::AssemblyScript,
@@ -101,9 +114,31 @@ pub static ASSEMBLYSCRIPT: Language = Language {
     },
 };
 
+/// As the compiler leaves it: with imports of a browser, which no proxy offers.
+pub static ASSEMBLYSCRIPT_BARE: Language = Language {
+    name: "assemblyscript-bare",
+    sources: "assemblyscript",
+    abi: AbiVersion::V0_2_1,
+    compiler: Compiler::Tool {
+        tool: Tool::AssemblyScript,
+        variables: &[],
+        arguments: &[
+            "--optimize",
+            "--runtime",
+            "incremental",
+            "--exportStart",
+            "_initialize",
+            "-o",
+            MODULE,
+            "bare.ts",
+        ],
+    },
+};
+
 /// Without libc.
 pub static ZIG: Language = Language {
     name: "zig",
+    sources: "zig",
     abi: AbiVersion::V0_2_1,
     compiler: Compiler::Tool {
         tool: Tool::Zig,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod bare;
 mod behaviour;
 mod build;
 mod costs;
