@@ -57,7 +57,16 @@ pub static GO: Language = Language {
     compiler: Compiler::Tool {
         tool: Tool::Go,
         variables: &[("GOOS", "wasip1"), ("GOARCH", "wasm")],
-        arguments: &["build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s", "-o", MODULE, "."],
+        arguments: &[
+            "build",
+            "-buildmode=c-shared",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags=-s",
+            "-o",
+            MODULE,
+            ".",
+        ],
     },
 };
 
