@@ -39,6 +39,7 @@ export function proxy_on_request_headers(_context: u32, _count: u32, _end: u32):
   abi.log(Level.Info, `random: ${abi.random()}, ${abi.random()}`);
   abi.log(Level.Info, `requests: ${abi.increment(requests)}`);
 
+  if (path == "/crash") throw new Error("crashed on purpose");
   if (path == "/deny") {
     abi.sendLocalResponse(403, "x-denied-by", LANGUAGE, "denied by " + LANGUAGE);
     return 1;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <random>
 
 using namespace std::literals;
@@ -52,6 +54,10 @@ EXPORT(proxy_on_request_headers) uint32_t on_request_headers(uint32_t, uint32_t,
   check("proxy_get_metric", proxy_get_metric(requests, &total));
   log(Info, "requests: " + std::to_string(total));
 
+  if (path == "/crash") {
+    std::fputs("crashed on purpose\n", stderr);
+    std::abort();
+  }
   if (path == "/deny") {
     auto headers = encode({{"x-denied-by", std::string(language)}});
     check("proxy_send_local_response", proxy_send_local_response(403, nullptr, 0, denied.data(), denied.size(),

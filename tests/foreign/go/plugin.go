@@ -52,6 +52,9 @@ func onRequestHeaders(_, _, _ uint32) uint32 {
 	check("proxy_get_metric", proxyGetMetric(requests, &count))
 	logInfo("requests: %d", count)
 
+	if path == "/crash" {
+		panic("crashed on purpose")
+	}
 	if path == "/deny" {
 		deniedBy := encode([2]string{"x-denied-by", language})
 		body := "denied by " + language

@@ -47,6 +47,7 @@ export fn proxy_on_request_headers(_: u32, _: u32, _: u32) u32 {
     abi.log(.info, "random: {d}, {d}", .{ random[0], random[1] });
     abi.log(.info, "requests: {d}", .{abi.increment(requests)});
 
+    if (std.mem.eql(u8, path, "/crash")) @panic("crashed on purpose");
     if (std.mem.eql(u8, path, "/deny")) {
         abi.sendLocalResponse(403, "x-denied-by", language, "denied by " ++ language);
         return 1;

@@ -161,6 +161,15 @@ pub fn denial(language: &'static Language) {
     assert_eq!(host.send(Call::post("/").body("x")).unwrap().upstream.text(), "X");
 }
 
+/// A crash, which ends the callback and leaves word of its reason.
+pub fn crash(language: &'static Language) {
+    let Some(mut host) = host(language) else { return };
+    let fault = host.send(Call::get("/crash")).unwrap_err();
+    assert_eq!(fault.callback, "proxy_on_request_headers");
+    let errors: Vec<_> = host.log().iter().filter(|line| line.level > Level::Info).collect();
+    assert!(errors.iter().any(|line| line.message.contains("crashed on purpose")), "{errors:?}");
+}
+
 fn is_untouched(outcome: &Outcome) -> bool {
     outcome.upstream.headers.is_empty() && outcome.upstream.body.is_empty()
 }

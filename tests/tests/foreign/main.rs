@@ -9,6 +9,7 @@ mod bare;
 mod behaviour;
 mod build;
 mod costs;
+mod emscripten;
 mod languages;
 mod replayed;
 mod start;
@@ -42,6 +43,11 @@ macro_rules! language {
             #[test]
             fn a_request_is_denied() {
                 behaviour::denial(&$language);
+            }
+
+            #[test]
+            fn a_crash_ends_the_callback_and_is_explained() {
+                behaviour::crash(&$language);
             }
 
             #[test]

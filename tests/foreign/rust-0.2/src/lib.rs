@@ -70,6 +70,7 @@ impl HttpContext for Stream {
         check(hostcalls::increment_metric(*self.requests, 1));
         info!("requests: {}", check(hostcalls::get_metric(*self.requests)));
 
+        assert!(path != "/crash", "crashed on purpose");
         if path == "/deny" {
             let body = format!("denied by {LANGUAGE}");
             self.send_http_response(403, vec![("x-denied-by", LANGUAGE)], Some(body.as_bytes()));
