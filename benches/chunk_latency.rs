@@ -13,7 +13,7 @@ use bench_host::engine::Plugin;
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::guest_build;
 use bench_host::host::{
-    Direction, HeaderMap, Host, Measure, Profile, Proxy, Received, Settings, Shared,
+    Direction, HeaderMap, Host, Measure, Profile, Proxy, Received, Settings, World,
 };
 use bytes::Bytes;
 use chunkwise_benches::{Hits, RULES, oracle, settings, text};
@@ -70,17 +70,17 @@ fn stream(
         headers.add(name.as_bytes(), value.as_bytes());
     }
     let request = Direction::Request;
-    let context = sound(proxy.open("HTTP/1.1", upstream, Received::default()));
-    sound(proxy.headers(context, request, headers, false));
+    let context = proxy.open("HTTP/1.1", upstream, Received::default());
+    proxy.headers(context, request, headers, false);
 
     let begin = Instant::now();
     for (chunk, _) in chunks.iter().cycle().zip(0..count) {
-        sound(proxy.data(context, request, chunk.clone(), false));
+        proxy.data(context, request, chunk.clone(), false);
     }
     let took = begin.elapsed();
 
-    sound(proxy.data(context, request, Bytes::new(), true));
-    let stream = sound(proxy.close(context)).expect("the stream was open");
+    proxy.data(context, request, Bytes::new(), true);
+    let stream = proxy.close(context).expect("the stream was open");
     assert!(stream.request.received.ended, "the body has ended");
     (took, stream.request.received)
 }
@@ -90,7 +90,7 @@ fn start(example: &str, configuration: &'static str) -> Proxy {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let module = sound(guest_build::build_from(here, example, &[]));
     let plugin = sound(WasmPlugin::compile(&sound(fs::read(module)), Limits::UNCOUNTED));
-    let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+    let host = Host::new(Settings::new(Profile::Envoy), &World::default());
     let measure = Measure { time: false, usage: false };
     let configuration = Bytes::from_static(configuration.as_bytes());
     sound(Proxy::start(sound(plugin.guest(host)), &configuration, measure))

@@ -18,3 +18,4 @@ pub mod report;
 pub mod testing;
 pub mod traffic;
 pub mod units;
+pub mod upstream;

@@ -9,7 +9,7 @@ use std::fs;
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Callback, Plugin as _};
-use bench_host::host::{Host, Measure, Profile, Settings, Shared};
+use bench_host::host::{Host, Measure, Profile, Settings, World};
 use bench_host::replay::{Options, replay};
 use bench_host::traffic::Traffic;
 use chunkwise_tests::module;
@@ -72,7 +72,7 @@ fn callbacks_and_host_calls_allocate_nothing() {
         (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32) (call $calls)))"#;
     for limits in [Limits::COUNTED, Limits::STOPPED, Limits::UNCOUNTED] {
         let plugin = WasmPlugin::compile(&wat::parse_str(text).unwrap(), limits).unwrap();
-        let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+        let host = Host::new(Settings::new(Profile::Envoy), &World::default());
         let mut guest = plugin.guest(host).unwrap();
         let mut callbacks = || {
             for context in 0..1_000 {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bench_host::engine::native::NativePlugin;
 use bench_host::engine::{Plugin as _, StartError};
-use bench_host::host::{Host, Measure, Profile, Proxy, Settings, Shared};
+use bench_host::host::{Host, Measure, Profile, Proxy, Settings, World};
 use bench_host::measure::Phase;
 use bench_host::testing::TestHost;
 use bytes::Bytes;
@@ -72,7 +72,7 @@ impl Filter<Configured> for ConfiguredFilter {}
 fn start(configuration: &[u8]) -> Result<Proxy, StartError> {
     FIELD.take();
     let settings = Settings::new(Profile::Envoy);
-    let guest = NativePlugin::<Configured>::new().guest(Host::new(settings, Shared::default()));
+    let guest = NativePlugin::<Configured>::new().guest(Host::new(settings, &World::default()));
     let measure = Measure { time: false, usage: true };
     Proxy::start(guest?, &Bytes::copy_from_slice(configuration), measure)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bench_host::engine::native::NativePlugin;
 use bench_host::engine::{Callback, Plugin as _};
 use bench_host::host::{Direction, HeaderMap, Host, Level, Measure, Profile, Proxy, Received};
-use bench_host::host::{Settings, Shared};
+use bench_host::host::{Settings, World};
 use bench_host::measure::Phase;
 use bench_host::testing::{Answer, Call, Outcome, TestHost};
 use bytes::Bytes;
@@ -255,7 +255,7 @@ fn whether_a_body_follows_is_known() {
 /// A proxy whose callbacks the test makes by itself.
 fn proxy(settings: Settings) -> Proxy {
     let settings = Settings { log_level: Level::Trace, ..settings };
-    let guest = NativePlugin::<Scripted>::new().guest(Host::new(settings, Shared::default()));
+    let guest = NativePlugin::<Scripted>::new().guest(Host::new(settings, &World::default()));
     let measure = Measure { time: false, usage: true };
     Proxy::start(guest.unwrap(), &Bytes::new(), measure).unwrap()
 }
@@ -263,10 +263,10 @@ fn proxy(settings: Settings) -> Proxy {
 #[test]
 fn headers_that_were_sent_on_cannot_be_changed_and_the_host_says_so() {
     let mut proxy = proxy(Settings::new(Profile::Envoy));
-    let context = proxy.open("HTTP/2", Received::keeping(), Received::keeping()).unwrap();
+    let context = proxy.open("HTTP/2", Received::keeping(), Received::keeping());
     let map: HeaderMap = [(&b":path"[..], &b"/"[..])].into_iter().collect();
     look(Phase::RequestHeaders, |_| Ok(()));
-    proxy.headers(context, Direction::Request, map.clone(), false).unwrap();
+    proxy.headers(context, Direction::Request, map.clone(), false);
     let refused = |result: Result<()>, call: &str| match result {
         Err(Error::Host(error)) => {
             assert_eq!((error.call(), error.status()), (call, Status::BadArgument));
@@ -286,7 +286,7 @@ fn headers_that_were_sent_on_cannot_be_changed_and_the_host_says_so() {
     let again = Callback::RequestHeaders { context, count: 1, end: false };
     assert_eq!(proxy.guest().call(again), Ok(Some(0)));
     look(Phase::ResponseHeaders, |_| Ok(()));
-    proxy.headers(context, Direction::Response, map, false).unwrap();
+    proxy.headers(context, Direction::Response, map, false);
     look(Phase::ResponseHeaders, move |headers| {
         refused(headers.set("x", "y"), "proxy_replace_header_map_value");
         let read = headers.get(":path");

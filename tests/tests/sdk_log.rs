@@ -9,7 +9,7 @@ use std::fmt;
 use bench_host::engine::Plugin as _;
 use bench_host::engine::native::NativePlugin;
 use bench_host::host::{Direction, HeaderMap, Host, Level, Log, Measure, Profile, Proxy, Received};
-use bench_host::host::{Settings, Shared};
+use bench_host::host::{Settings, World};
 use bench_host::measure::Phase;
 use bytes::Bytes;
 use chunkwise::http::{BodyAction, HeadersAction, RequestHeaders};
@@ -70,16 +70,16 @@ impl Filter<Chatty> for ChattyFilter {
 fn open(level: Level, work: impl FnMut() + 'static) -> (Proxy, u32) {
     WORK.set(Box::new(work));
     let settings = Settings { log_level: level, ..Settings::new(Profile::Envoy) };
-    let guest = NativePlugin::<Chatty>::new().guest(Host::new(settings, Shared::default()));
+    let guest = NativePlugin::<Chatty>::new().guest(Host::new(settings, &World::default()));
     let measure = Measure { time: false, usage: true };
     let mut proxy = Proxy::start(guest.unwrap(), &Bytes::new(), measure).unwrap();
-    let context = proxy.open("HTTP/2", Received::keeping(), Received::keeping()).unwrap();
+    let context = proxy.open("HTTP/2", Received::keeping(), Received::keeping());
     (proxy, context)
 }
 
 /// Passes request headers.
 fn headers(proxy: &mut Proxy, context: u32) {
-    proxy.headers(context, Direction::Request, HeaderMap::default(), false).unwrap();
+    proxy.headers(context, Direction::Request, HeaderMap::default(), false);
 }
 
 /// The lines of one callback, at the most talkative level.
@@ -109,9 +109,9 @@ fn lines_below_the_hosts_level_cost_one_question_a_callback() {
     headers(&mut proxy, context);
     for part in ["a", "b", "c"] {
         let frame = Bytes::from_static(part.as_bytes());
-        proxy.data(context, Direction::Request, frame, part == "c").unwrap();
+        proxy.data(context, Direction::Request, frame, part == "c");
     }
-    proxy.close(context).unwrap();
+    proxy.close(context);
     let ledger = &proxy.host().ledger;
     assert_eq!(ledger.host_calls(Phase::Configure), calls(0, 0), "nothing was said there");
     for phase in [Phase::ContextCreate, Phase::RequestHeaders, Phase::Done, Phase::Delete] {
@@ -155,7 +155,7 @@ fn the_level_is_asked_for_anew_in_each_callback() {
     headers(&mut proxy, context);
     assert_eq!(proxy.host().log.lines(), []);
     proxy.host().log = Log::new(Level::Warn);
-    proxy.data(context, Direction::Request, Bytes::new(), true).unwrap();
+    proxy.data(context, Direction::Request, Bytes::new(), true);
     assert_eq!(proxy.host().log.lines().len(), 1);
 }
 
@@ -243,14 +243,14 @@ fn a_value_that_cannot_be_formatted_leaves_what_stood_before_it() {
 #[test]
 fn filters_and_plugins_may_log_when_they_go() {
     let (mut proxy, context) = open(Level::Debug, || ());
-    proxy.close(context).unwrap();
+    proxy.close(context);
     let lines = proxy.host().log.lines().iter();
     let lines: Vec<_> = lines.map(|line| &line.message[..]).collect();
     assert_eq!(lines, ["a stream begins", "a stream goes"]);
     let ledger = &proxy.host().ledger;
     assert_eq!(ledger.host_calls(Phase::Delete), calls(1, 1));
     // A stream that is still open goes with its VM, outside of any callback: nobody listens.
-    proxy.open("HTTP/2", Received::keeping(), Received::keeping()).unwrap();
+    proxy.open("HTTP/2", Received::keeping(), Received::keeping());
     let host = proxy.into_host();
     assert_eq!(host.log.lines().len(), 3);
 }

@@ -43,8 +43,7 @@ impl Passes {
         let counted = if self.fuel {
             let plugin = WasmPlugin::compile(&module.bytes, self.limits)?;
             let measure = Measure { time: false, usage: true };
-            // Counts do not depend on when requests come.
-            let options = Options { measure, rate: None, ..options.clone() };
+            let options = Options { measure, ..options.clone() };
             Some(replay(&plugin, traffic, &options, &step)?)
         } else {
             None

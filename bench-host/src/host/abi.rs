@@ -14,14 +14,20 @@ pub enum Status {
     SerializationFailure = 3,
     /// An argument cannot be decoded.
     ParseFailure = 4,
+    /// An expression cannot be evaluated.
+    BadExpression = 5,
     /// A pointer or a size reaches outside of the guest's memory.
     InvalidMemoryAccess = 6,
     /// A queue is empty.
     Empty = 7,
     /// A compare-and-swap lost.
     CasMismatch = 8,
+    /// A call answered with something else than was asked for.
+    ResultMismatch = 9,
     /// The host failed, or the guest gave no memory.
     InternalFailure = 10,
+    /// A call was cut off.
+    BrokenConnection = 11,
     /// The host does not have this call.
     Unimplemented = 12,
 }
@@ -33,28 +39,40 @@ pub enum BufferKind {
     RequestBody,
     /// The response body.
     ResponseBody,
+    /// Bytes from the client of a TCP connection.
+    DownstreamData,
+    /// Bytes from the upstream of a TCP connection.
+    UpstreamData,
+    /// The body of an answer to an HTTP call.
+    HttpCallBody,
+    /// A gRPC message that arrived.
+    GrpcMessage,
     /// The configuration of the VM.
     VmConfiguration,
     /// The configuration of the plugin, while it is being configured.
     PluginConfiguration,
-    /// A buffer of the ABI that holds nothing here.
-    Other,
+    /// The arguments of a call from the host, which makes none.
+    CallData,
+    /// The answer to a Redis call (Higress).
+    RedisResponse,
 }
 
 impl BufferKind {
-    /// Highest number of the ABI (Higress's Redis response).
-    const MAX: u32 = 9;
-
     /// The buffer of a number.
     pub fn from_abi(number: u32) -> Option<Self> {
-        match number {
-            0 => Some(Self::RequestBody),
-            1 => Some(Self::ResponseBody),
-            6 => Some(Self::VmConfiguration),
-            7 => Some(Self::PluginConfiguration),
-            2..=Self::MAX => Some(Self::Other),
-            _ => None,
-        }
+        Some(match number {
+            0 => Self::RequestBody,
+            1 => Self::ResponseBody,
+            2 => Self::DownstreamData,
+            3 => Self::UpstreamData,
+            4 => Self::HttpCallBody,
+            5 => Self::GrpcMessage,
+            6 => Self::VmConfiguration,
+            7 => Self::PluginConfiguration,
+            8 => Self::CallData,
+            9 => Self::RedisResponse,
+            _ => return None,
+        })
     }
 }
 
@@ -69,22 +87,69 @@ pub enum MapKind {
     ResponseHeaders,
     /// Response trailers.
     ResponseTrailers,
-    /// A map of the ABI that holds nothing here.
-    Other,
+    /// Metadata at the beginning of a gRPC answer.
+    GrpcInitialMetadata,
+    /// Metadata at the end of a gRPC answer.
+    GrpcTrailingMetadata,
+    /// Headers of an answer to an HTTP call.
+    HttpCallHeaders,
+    /// Trailers of an answer to an HTTP call.
+    HttpCallTrailers,
 }
 
 impl MapKind {
     /// The map of a number.
     pub fn from_abi(number: u32) -> Option<Self> {
-        match number {
-            0 => Some(Self::RequestHeaders),
-            1 => Some(Self::RequestTrailers),
-            2 => Some(Self::ResponseHeaders),
-            3 => Some(Self::ResponseTrailers),
-            4..=7 => Some(Self::Other),
-            _ => None,
-        }
+        Some(match number {
+            0 => Self::RequestHeaders,
+            1 => Self::RequestTrailers,
+            2 => Self::ResponseHeaders,
+            3 => Self::ResponseTrailers,
+            4 => Self::GrpcInitialMetadata,
+            5 => Self::GrpcTrailingMetadata,
+            6 => Self::HttpCallHeaders,
+            7 => Self::HttpCallTrailers,
+            _ => return None,
+        })
     }
+}
+
+/// What a guest can resume or close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// An HTTP request.
+    Request,
+    /// An HTTP response.
+    Response,
+    /// The client's side of a TCP connection.
+    Downstream,
+    /// The upstream's side of a TCP connection.
+    Upstream,
+}
+
+impl StreamKind {
+    /// The stream of a number.
+    pub fn from_abi(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Request,
+            1 => Self::Response,
+            2 => Self::Downstream,
+            3 => Self::Upstream,
+            _ => return None,
+        })
+    }
+}
+
+/// Who closed a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum PeerKind {
+    /// Nobody knows.
+    Unknown = 0,
+    /// The proxy.
+    Local = 1,
+    /// The other side.
+    Remote = 2,
 }
 
 /// Which way a message travels.

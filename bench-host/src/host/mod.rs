@@ -1,36 +1,56 @@
 //! The proxy around a plugin: contexts, streams, buffers, and everything that a host call reaches.
 
 mod abi;
+mod actions;
 mod buffer;
+mod callouts;
 pub mod calls;
 mod clock;
-mod filter;
+mod connection;
+mod events;
 mod headers;
+mod http;
 mod log;
 mod metrics;
 mod output;
 mod properties;
+mod proxy;
+mod reply;
+mod root;
 mod settings;
 mod shared;
+mod slot;
 mod stream;
+mod tcp;
+mod views;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
-pub use abi::{BufferKind, DataStatus, Direction, HeadersStatus, MapKind, Status};
+pub use abi::{
+    BufferKind, DataStatus, Direction, HeadersStatus, MapKind, PeerKind, Status, StreamKind,
+};
 pub use buffer::Buffer;
 pub use clock::Clock;
-pub use filter::{Measure, Proxy};
+pub use connection::Connection;
 pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
 pub use metrics::Metrics;
 pub use output::Received;
-pub use settings::{Profile, Settings};
+pub use proxy::{Measure, Proxy};
+pub use settings::{FailurePolicy, Profile, Settings};
 pub use shared::Shared;
+pub use slot::{Crash, Ended, Slot, StartTimes, StreamId, World, canary};
 pub use stream::{Half, Iteration, LocalReply, Stream};
 
+use actions::Action;
+use callouts::{Callouts, Delivery};
+use events::Events;
+use root::Root;
+
 use crate::measure::Ledger;
+use crate::upstream;
 
 /// Everything that host calls of one VM can reach.
 #[derive(Debug)]
@@ -41,7 +61,7 @@ pub struct Host {
     pub ledger: Ledger,
     /// What the plugin logged.
     pub log: Log,
-    /// Time and randomness, the same in every run.
+    /// Time and randomness.
     pub clock: Clock,
     /// Data and queues shared with other VMs.
     pub shared: Shared,
@@ -51,53 +71,85 @@ pub struct Host {
     pub memory_bytes: u64,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
-    /// The configuration of the plugin, while it is being configured.
-    configuration: Option<Bytes>,
+    /// What answers the calls that the plugin makes.
+    pub upstreams: upstream::Session,
+    /// The plugin asked for a new VM.
+    pub rebuild_requested: bool,
+    /// Root contexts: the plugin, once for each of its configurations that is in use.
+    roots: BTreeMap<u32, Root>,
     streams: HashMap<u32, Stream>,
+    connections: HashMap<u32, Connection>,
+    /// The root context that is being configured, whose configuration may be read.
+    configuring: Option<u32>,
+    /// Calls that the plugin has made and that are not over.
+    callouts: Callouts,
+    /// What has arrived for a call, while the plugin is told.
+    delivery: Delivery,
+    events: Events,
+    /// What the current callback has put off.
+    actions: VecDeque<Action>,
+    /// The current callback has sent a local reply, and so stops its stream whatever it answers.
+    stopped: bool,
     /// The context of the current callback.
     current: u32,
     /// The context that the plugin chose to act on instead.
     effective: Option<u32>,
-    /// Other contexts that the current callback has put something off for.
-    touched: Vec<u32>,
     /// The stream's access log is being written: everything may be read.
     logging: bool,
 }
 
 impl Host {
     /// A host without streams.
-    pub fn new(settings: Settings, shared: Shared) -> Self {
+    pub fn new(settings: Settings, world: &World) -> Self {
         Self {
             log: Log::keeping(settings.log_level, settings.log_lines, settings.log_line_bytes),
             settings,
             ledger: Ledger::default(),
-            clock: Clock::default(),
-            shared,
+            clock: world.clock.clone(),
+            shared: world.shared.clone(),
             metrics: Metrics::default(),
             memory_bytes: 0,
             stubbed: BTreeMap::new(),
-            configuration: None,
+            upstreams: world.upstreams.session(),
+            rebuild_requested: false,
+            roots: BTreeMap::new(),
             streams: HashMap::new(),
+            connections: HashMap::new(),
+            configuring: None,
+            callouts: Callouts::default(),
+            delivery: Delivery::default(),
+            events: Events::default(),
+            actions: VecDeque::new(),
+            stopped: false,
             current: 0,
             effective: None,
-            touched: Vec::new(),
             logging: false,
         }
     }
 
-    /// The stream that host calls act on now.
-    fn stream(&mut self) -> Option<&mut Stream> {
-        self.streams.get_mut(&self.effective.unwrap_or(self.current))
+    /// The context that host calls act on now.
+    fn context(&self) -> u32 {
+        self.effective.unwrap_or(self.current)
     }
 
-    /// The stream that host calls act on now, for what is put off until the callback returns.
-    fn stream_to_act_on(&mut self) -> Option<&mut Stream> {
-        if let Some(other) = self.effective.filter(|other| *other != self.current)
-            && !self.touched.contains(&other)
-        {
-            self.touched.push(other);
-        }
-        self.stream()
+    /// The stream that host calls act on now.
+    fn stream(&mut self) -> Option<&mut Stream> {
+        self.streams.get_mut(&self.context())
+    }
+
+    /// The root context that the current one belongs to.
+    fn root(&self) -> u32 {
+        let context = self.context();
+        let of_stream = self.streams.get(&context).map(|stream| stream.root);
+        let of_connection = || self.connections.get(&context).map(|connection| connection.root);
+        of_stream.or_else(of_connection).unwrap_or(context)
+    }
+
+    /// Whether a context is there.
+    fn has_context(&self, context: u32) -> bool {
+        self.streams.contains_key(&context)
+            || self.connections.contains_key(&context)
+            || self.roots.contains_key(&context)
     }
 
     /// Counts a call that is answered as a real host would, but without what it stands for.
@@ -108,76 +160,7 @@ impl Host {
     fn half(&mut self, direction: Direction) -> Option<&mut Half> {
         self.stream().map(|stream| stream.half(direction))
     }
-
-    /// The bytes of a buffer, for a guest that wants to read them.
-    fn buffer(&mut self, kind: BufferKind) -> Option<BufferView<'_>> {
-        let direction = match kind {
-            BufferKind::RequestBody => Direction::Request,
-            BufferKind::ResponseBody => Direction::Response,
-            BufferKind::PluginConfiguration => {
-                return self.configuration.as_deref().map(BufferView::Flat);
-            }
-            // No VM configuration is given; it is there all the same.
-            BufferKind::VmConfiguration => return Some(BufferView::Flat(&[])),
-            BufferKind::Other => return None,
-        };
-        let half = self.half(direction)?;
-        Some(half.visible_body().map_or(BufferView::Flat(&[]), |body| BufferView::Body(body)))
-    }
-
-    /// The map that a guest may change now.
-    fn open_map(&mut self, kind: MapKind) -> Option<&mut HeaderMap> {
-        let (direction, trailers) = place(kind)?;
-        let half = self.half(direction)?;
-        if trailers {
-            half.trailers.as_mut().filter(|_| half.trailers_open)
-        } else {
-            half.headers_open.then_some(&mut half.headers)
-        }
-    }
-
-    /// The map that a guest may read now. Request headers stay readable for the whole stream.
-    fn readable_map(&mut self, kind: MapKind) -> Option<&HeaderMap> {
-        let (direction, trailers) = place(kind)?;
-        let logging = self.logging;
-        let half = self.half(direction)?;
-        if trailers {
-            let passed = half.received.trailers.as_ref().filter(|_| logging);
-            return half.trailers.as_ref().filter(|_| half.trailers_open).or(passed);
-        }
-        let stays = direction == Direction::Request || logging;
-        (half.headers_open || (stays && half.begun)).then_some(&half.headers)
-    }
 }
 
-/// A buffer as it lies in the host.
-enum BufferView<'a> {
-    Flat(&'a [u8]),
-    Body(&'a Buffer),
-}
-
-impl BufferView<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Flat(bytes) => bytes.len(),
-            Self::Body(buffer) => buffer.len(),
-        }
-    }
-
-    fn copy_to(&self, start: usize, into: &mut [u8]) {
-        match self {
-            Self::Flat(bytes) => into.copy_from_slice(&bytes[start..start + into.len()]),
-            Self::Body(buffer) => buffer.copy_to(start, into),
-        }
-    }
-}
-
-fn place(kind: MapKind) -> Option<(Direction, bool)> {
-    match kind {
-        MapKind::RequestHeaders => Some((Direction::Request, false)),
-        MapKind::RequestTrailers => Some((Direction::Request, true)),
-        MapKind::ResponseHeaders => Some((Direction::Response, false)),
-        MapKind::ResponseTrailers => Some((Direction::Response, true)),
-        MapKind::Other => None,
-    }
-}
+/// Headers as they are handed around: names and values.
+type Pairs = Vec<(Bytes, Bytes)>;

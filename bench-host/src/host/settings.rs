@@ -1,5 +1,7 @@
 //! Which proxy the host is.
 
+use bytes::Bytes;
+
 use super::log::{Level, Log};
 
 /// The proxy that is imitated.
@@ -33,6 +35,29 @@ impl Profile {
     }
 }
 
+/// What becomes of streams when the plugin's VM has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailurePolicy {
+    /// They are answered 503.
+    FailClosed,
+    /// They pass without the plugin.
+    FailOpen,
+    /// They are answered 503 until a new VM takes over, with the first stream that comes when the
+    /// back-off of a second has passed. Higress replaces a VM with every policy.
+    FailReload,
+}
+
+impl FailurePolicy {
+    /// The name on the command line and in results: Envoy's, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FailClosed => "fail-closed",
+            Self::FailOpen => "fail-open",
+            Self::FailReload => "fail-reload",
+        }
+    }
+}
+
 /// What a proxy's operator configures.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -45,6 +70,12 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
+    /// Whether a header that is not there reads as an empty one, as under ABI 0.1.0.
+    pub missing_header_is_empty: bool,
+    /// What becomes of streams when the VM has failed.
+    pub failure_policy: FailurePolicy,
+    /// The configuration of the VM.
+    pub vm_configuration: Bytes,
     /// The plugin's name, as properties and details of local replies show it.
     pub plugin_name: String,
     /// Variables of the plugin's environment, which WASI gives it (`environment_variables` of the
@@ -67,6 +98,9 @@ impl Settings {
             buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
+            missing_header_is_empty: false,
+            failure_policy: FailurePolicy::FailClosed,
+            vm_configuration: Bytes::new(),
             plugin_name: Self::PLUGIN_NAME.to_owned(),
             environment: Vec::new(),
             log_lines: Log::KEPT_LINES,
@@ -79,10 +113,13 @@ impl Settings {
         self.buffer_limit.unwrap_or(self.profile.buffer_limit(false))
     }
 
-    /// Reads header statuses as the real proxies do for a module of this ABI: from 0.2.100 on,
-    /// `StopIteration` is what it says.
+    /// Does what the real proxies do differently for a module of this ABI: from 0.2.100 on,
+    /// `StopIteration` of a header callback is what it says, and in 0.1.0 no header is missing.
     #[cfg(feature = "wasm")]
     pub fn adapt_to(&mut self, abi: Option<crate::module::AbiVersion>) {
-        self.stop_is_stop_all = abi != Some(crate::module::AbiVersion::V0_2_100);
+        use crate::module::AbiVersion;
+
+        self.stop_is_stop_all = abi != Some(AbiVersion::V0_2_100);
+        self.missing_header_is_empty = abi == Some(AbiVersion::V0_1_0);
     }
 }

@@ -60,6 +60,11 @@ impl Shared {
         self.tables().queue_mut(token)?.pop_front().ok_or(Status::Empty)
     }
 
+    /// The next queue that something was put into, and the root context to tell of it.
+    pub fn take_ready(&self) -> Option<(u32, u32)> {
+        None
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // No code of ours panics while it holds the lock, and the tables are valid at every step.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,14 +5,19 @@ use std::mem;
 
 use bytes::Bytes;
 
-use super::abi::Direction;
+use super::Host;
+use super::abi::{Direction, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
+use super::log::Level;
 use super::output::Received;
+use crate::upstream::UpstreamHost;
 
 /// State of one stream in the proxy, around the one filter that is under test.
 #[derive(Debug)]
 pub struct Stream {
+    /// The root context that the stream belongs to.
+    pub root: u32,
     /// The request's half.
     pub request: Half,
     /// The response's half.
@@ -23,16 +28,16 @@ pub struct Stream {
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// How the response came to be: `via_upstream`, or what a local reply gave.
     pub details: String,
-    /// A local reply that waits for the current callback to return.
-    pub pending_reply: Option<LocalReply>,
-    /// Directions to resume when the current callback has returned.
-    pub pending_resume: Vec<Direction>,
-    /// A reset that waits for the current callback to return.
-    pub pending_reset: bool,
     /// The plugin, or the proxy on its behalf, answered instead of the upstream.
     pub replied_locally: bool,
+    /// The plugin's VM was dead when the stream needed it, and the stream failed with it.
+    pub failed: bool,
     /// The stream was cut off.
     pub reset: bool,
+    /// The upstream host that the plugin chose (Higress).
+    pub upstream_override: Option<Bytes>,
+    /// When something last moved, in nanoseconds of the host's clock.
+    pub moved: u64,
 }
 
 /// A response that does not come from upstream.
@@ -46,6 +51,8 @@ pub struct LocalReply {
     pub headers: Vec<(Bytes, Bytes)>,
     /// Body.
     pub body: Bytes,
+    /// The gRPC status for a client that speaks gRPC, instead of one derived from `status`.
+    pub grpc_status: Option<u32>,
 }
 
 /// Whether a message moves on.
@@ -82,32 +89,42 @@ pub struct Half {
     pub frame: Buffer,
     /// Frames that wait.
     pub held: Buffer,
-    /// Whether the current callback is about a body.
+    /// Whether the current callback is about a body: a frame is in the filter's hands.
     pub in_body: bool,
+    /// Whether a plugin may still see the frame of the current callback.
+    pub frame_open: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Whether the last frame or the trailers have arrived.
     pub complete: bool,
+    /// Nothing of this message goes on any more: the stream was answered instead.
+    pub aborted: bool,
     /// What has gone on.
     pub received: Received,
 }
 
 impl Stream {
     /// A stream of which nothing has arrived.
-    pub fn new(protocol: &'static str, upstream: Received, downstream: Received) -> Self {
+    pub fn new(
+        root: u32,
+        protocol: &'static str,
+        upstream: Received,
+        downstream: Received,
+    ) -> Self {
         Self {
+            root,
             request: Half { received: upstream, ..Half::default() },
             response: Half { received: downstream, ..Half::default() },
             protocol,
             filter_state: BTreeMap::new(),
             details: String::new(),
-            pending_reply: None,
-            pending_resume: Vec::new(),
-            pending_reset: false,
             replied_locally: false,
+            failed: false,
             reset: false,
+            upstream_override: None,
+            moved: 0,
         }
     }
 
@@ -130,11 +147,19 @@ impl Half {
     pub fn visible_body(&mut self) -> Option<&mut Buffer> {
         if self.buffering {
             Some(&mut self.held)
-        } else if self.in_body {
+        } else if self.frame_open {
             Some(&mut self.frame)
         } else {
             None
         }
+    }
+
+    /// Drops what has not gone on, for good.
+    pub fn abort(&mut self) {
+        self.aborted = true;
+        self.frame = Buffer::default();
+        self.held = Buffer::default();
+        self.trailers = None;
     }
 
     /// Sends headers on, if they have not gone yet.
@@ -147,9 +172,10 @@ impl Half {
     }
 
     /// Sends on everything that waits and has passed the filter: headers, body, and trailers once
-    /// the filter had them too.
+    /// the filter had them too. A frame that is in the filter's hands comes later.
     pub fn release(&mut self) {
-        let bodiless = self.complete && self.held.is_empty() && self.trailers.is_none();
+        let ends_here = self.complete && !self.in_body;
+        let bodiless = ends_here && self.held.is_empty() && self.trailers.is_none();
         let headers_go_now = !self.headers_sent;
         self.release_headers(bodiless);
         self.iteration = Iteration::Running;
@@ -159,10 +185,11 @@ impl Half {
             self.received.data(&part);
         }
         if self.trailers.is_none() {
-            if self.complete && !(headers_go_now && bodiless) {
+            if ends_here && !(headers_go_now && bodiless) {
                 self.received.end();
             }
-        } else if mem::take(&mut self.trailers_open)
+        } else if ends_here
+            && mem::take(&mut self.trailers_open)
             && let Some(trailers) = self.trailers.take()
         {
             self.received.trailers(&trailers);
@@ -175,6 +202,47 @@ impl Half {
         self.held.append(&mut frame);
         // The emptied queue keeps its memory for the next frame.
         self.frame = frame;
+        self.in_body = false;
         self.release();
     }
+
+    /// Sends bytes past the filter, behind the headers and before what waits.
+    pub fn inject(&mut self, body: &[u8], end: bool) {
+        self.release_headers(false);
+        self.received.frames += 1;
+        self.received.data(body);
+        if end {
+            self.received.end();
+        }
+    }
 }
+
+impl Host {
+    /// Sends bytes of a response on behind the filter, at once.
+    pub(super) fn inject(&mut self, context: u32, body: &[u8], end: bool) -> Result<(), Status> {
+        // Without a stream there is nobody to send to, and the real host says nothing of it.
+        let Some(stream) = self.streams.get_mut(&context) else { return Ok(()) };
+        if !stream.response.begun {
+            return Err(Status::BadArgument);
+        }
+        if stream.is_over() {
+            // The real host would write behind the end of the response, or crash.
+            let message = b"bytes were sent on after the response had ended; they are dropped";
+            self.log.write(Level::Warn, message);
+            return Ok(());
+        }
+        stream.response.inject(body, end);
+        Ok(())
+    }
+
+    /// Addresses of the route's cluster, and how its hosts are (Higress).
+    pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let hosts = self.upstreams.hosts(ROUTE_CLUSTER).iter();
+        let pair =
+            |host: &UpstreamHost| (host.address.clone().into_bytes(), host.details().into_bytes());
+        hosts.map(pair).collect()
+    }
+}
+
+/// The cluster that the route leads to, as the property `cluster_name` shows it.
+const ROUTE_CLUSTER: &[u8] = b"upstream";

@@ -5,15 +5,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::engine::Fault;
-use crate::host::{Direction, Iteration, LocalReply, Proxy};
+use crate::host::{Direction, Half, Iteration, LocalReply, Slot, StreamId};
 use crate::traffic::{Body, BodyChunks, Exchange, Headers, HttpVersion, Message};
 
 /// An exchange that is open.
 #[derive(Debug)]
 pub(crate) struct Active {
-    /// Context of the stream.
-    pub context: u32,
+    /// The stream.
+    pub stream: StreamId,
     /// Its place in the run.
     pub number: u64,
     /// When it was due, or when it began.
@@ -45,13 +44,25 @@ enum Stage {
     /// HTTP/1 ends a body with a frame of its own.
     EmptyFrame(Direction),
     Trailers(Direction),
+    /// The request is on its way; the upstream answers when it has all of it.
     Upstream,
+    /// Everything was delivered, and the plugin may still hold some of it.
+    Settling,
     Finished,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Something was delivered, or the exchange has finished.
+    Moved,
+    /// The plugin holds the exchange up: something else has to happen first.
+    Waits,
 }
 
 impl Active {
     pub fn new(
-        context: u32,
+        stream: StreamId,
         number: u64,
         due: Instant,
         exchange: Exchange,
@@ -61,7 +72,7 @@ impl Active {
         let stage = Stage::Headers(Direction::Request);
         let chunks = request.body.chunks(cut);
         let delivered = Delivered::default();
-        Self { context, number, due, http, cut, stage, request, response, chunks, delivered }
+        Self { stream, number, due, http, cut, stage, request, response, chunks, delivered }
     }
 
     /// Whether nothing comes any more.
@@ -69,105 +80,133 @@ impl Active {
         self.stage == Stage::Finished
     }
 
-    /// Delivers the next event.
-    pub fn step(&mut self, proxy: &mut Proxy) -> Result<(), Fault> {
-        self.stage = match self.stage {
-            Stage::Headers(direction) => {
-                let message = self.message(direction);
-                let end = message.ends_with_headers();
-                let next = match message.body {
-                    _ if end => after(direction),
-                    Body::None => Stage::Trailers(direction),
-                    _ => Stage::Body(direction),
-                };
-                let mut headers = std::mem::take(&mut message.headers);
-                if self.http == HttpVersion::Http1 && direction == Direction::Response && !end {
-                    say_how_it_is_framed(&mut headers);
-                }
-                proxy.headers(self.context, direction, fields(headers), end)?;
-                next
-            }
-            Stage::Body(direction) => self.body(proxy, direction)?,
-            Stage::EmptyFrame(direction) => {
-                self.deliver(proxy, direction, Bytes::new(), true)?;
-                after(direction)
-            }
-            Stage::Trailers(direction) => {
-                let trailers = std::mem::take(&mut self.message(direction).trailers);
-                proxy.trailers(self.context, direction, fields(trailers))?;
-                after(direction)
-            }
-            Stage::Upstream => self.upstream(proxy)?,
-            Stage::Finished => Stage::Finished,
-        };
-        if self.is_over(proxy) {
-            self.stage = Stage::Finished;
-        }
-        Ok(())
+    /// Gives the exchange up: nothing will ever move it.
+    pub fn give_up(&mut self) {
+        self.stage = Stage::Finished;
     }
 
-    fn body(&mut self, proxy: &mut Proxy, direction: Direction) -> Result<Stage, Fault> {
-        let Some(frame) = self.chunks.next() else { return Ok(after(direction)) };
+    /// Delivers the next event, if it can be.
+    pub fn step(&mut self, slot: &mut Slot<'_>) -> Step {
+        let Some(stream) = slot.stream(self.stream) else {
+            self.stage = Stage::Finished;
+            return Step::Moved;
+        };
+        if stream.is_over() {
+            self.stage = Stage::Finished;
+            return Step::Moved;
+        }
+        if stream.replied_locally {
+            // The plugin holds the answer that was given instead.
+            self.stage = Stage::Settling;
+        }
+        let before = self.stage;
+        match self.stage {
+            Stage::Headers(direction) => self.headers(slot, direction),
+            Stage::Body(direction) => self.body(slot, direction),
+            Stage::EmptyFrame(direction) => {
+                self.deliver(slot, direction, Bytes::new(), true);
+                self.stage = after(direction);
+            }
+            Stage::Trailers(direction) => {
+                let trailers = fields(std::mem::take(&mut self.message(direction).trailers));
+                let (stream, context) = (self.stream, self.stream.context);
+                if let Some(proxy) = slot.proxy(stream) {
+                    proxy.trailers(context, direction, trailers);
+                }
+                self.stage = after(direction);
+            }
+            Stage::Upstream => self.upstream(slot),
+            Stage::Settling | Stage::Finished => {}
+        }
+        if slot.stream(self.stream).is_none_or(|stream| stream.is_over()) {
+            self.stage = Stage::Finished;
+        }
+        // Frames follow frames without a change of stage.
+        let delivers = matches!(before, Stage::Body(_)) && !self.is_slowed(slot);
+        if self.stage != before || delivers { Step::Moved } else { Step::Waits }
+    }
+
+    fn headers(&mut self, slot: &mut Slot<'_>, direction: Direction) {
+        let message = self.message(direction);
+        let end = message.ends_with_headers();
+        let next = match message.body {
+            _ if end => after(direction),
+            Body::None => Stage::Trailers(direction),
+            _ => Stage::Body(direction),
+        };
+        let mut headers = std::mem::take(&mut message.headers);
+        if self.http == HttpVersion::Http1 && direction == Direction::Response && !end {
+            say_how_it_is_framed(&mut headers);
+        }
+        if let Some(proxy) = slot.proxy(self.stream) {
+            proxy.headers(self.stream.context, direction, fields(headers), end);
+        }
+        self.stage = next;
+    }
+
+    fn body(&mut self, slot: &mut Slot<'_>, direction: Direction) {
+        if self.is_slowed(slot) {
+            return;
+        }
+        let Some(frame) = self.chunks.next() else {
+            self.stage = after(direction);
+            return;
+        };
         let more = !self.chunks.is_finished();
         let trailers = !self.message(direction).trailers.is_empty();
-        let next = match self.http {
+        self.stage = match self.http {
             _ if more => Stage::Body(direction),
             _ if trailers => Stage::Trailers(direction),
             HttpVersion::Http1 if !frame.is_empty() => Stage::EmptyFrame(direction),
             HttpVersion::Http1 | HttpVersion::Http2 => after(direction),
         };
-        let end = !matches!(next, Stage::Body(_) | Stage::Trailers(_) | Stage::EmptyFrame(_));
-        self.deliver(proxy, direction, frame, end)?;
-        Ok(next)
+        let more = [Stage::Body(direction), Stage::Trailers(direction)];
+        let end = !more.contains(&self.stage) && self.stage != Stage::EmptyFrame(direction);
+        self.deliver(slot, direction, frame, end);
     }
 
-    fn deliver(
-        &mut self,
-        proxy: &mut Proxy,
-        direction: Direction,
-        frame: Bytes,
-        end: bool,
-    ) -> Result<(), Fault> {
+    fn deliver(&mut self, slot: &mut Slot<'_>, direction: Direction, frame: Bytes, end: bool) {
         self.delivered.chunks += 1;
         self.delivered.bytes += frame.len() as u64;
-        proxy.data(self.context, direction, frame, end)
+        if let Some(proxy) = slot.proxy(self.stream) {
+            proxy.data(self.stream.context, direction, frame, end);
+        }
     }
 
     /// The request has arrived as a whole; the upstream answers if it got all of it.
-    fn upstream(&mut self, proxy: &mut Proxy) -> Result<Stage, Fault> {
-        let Some(stream) = proxy.stream(self.context) else { return Ok(Stage::Finished) };
+    fn upstream(&mut self, slot: &mut Slot<'_>) {
+        let Some(stream) = slot.stream(self.stream) else { return };
         if !stream.request.received.ended {
-            // The plugin holds the request, and nothing is left that could make it let go.
-            return Ok(Stage::Finished);
+            return;
         }
         match &self.response {
             Some(response) => {
                 self.chunks = response.body.chunks(self.cut);
-                Ok(Stage::Headers(Direction::Response))
+                self.stage = Stage::Headers(Direction::Response);
             }
             None => {
-                proxy.reply(self.context, no_answer())?;
-                if let Some(stream) = proxy.stream(self.context) {
+                if let Some(proxy) = slot.proxy(self.stream) {
+                    proxy.reply(self.stream.context, no_answer());
+                }
+                if let Some(stream) = slot.stream(self.stream) {
                     // The proxy's reply stands for the upstream that the trace does not have.
                     stream.replied_locally = false;
                 }
-                Ok(Stage::Finished)
+                self.stage = Stage::Settling;
             }
         }
     }
 
-    /// Whether the stream has ended, or stands still for good.
-    fn is_over(&self, proxy: &mut Proxy) -> bool {
-        let limit = proxy.buffer_limit(self.context);
-        let Some(stream) = proxy.stream(self.context) else { return true };
-        if stream.is_over() || stream.replied_locally {
-            return true;
-        }
-        // With the sender slowed down no further frame comes, and no callback that could resume.
-        let stuck = |half: &crate::host::Half| {
+    /// Whether the sender is slowed down: more is held than the limit, and no frame comes before
+    /// some of it goes on.
+    fn is_slowed(&self, slot: &mut Slot<'_>) -> bool {
+        let Some(proxy) = slot.proxy(self.stream) else { return false };
+        let limit = proxy.buffer_limit(self.stream.context);
+        let Some(stream) = proxy.stream(self.stream.context) else { return false };
+        let slowed = |half: &Half| {
             half.iteration != Iteration::Running && !half.buffering && half.held.len() > limit
         };
-        stuck(&stream.request) || stuck(&stream.response)
+        slowed(&stream.request) || slowed(&stream.response)
     }
 
     fn message(&mut self, direction: Direction) -> &mut Message {
@@ -181,7 +220,7 @@ impl Active {
 fn after(direction: Direction) -> Stage {
     match direction {
         Direction::Request => Stage::Upstream,
-        Direction::Response => Stage::Finished,
+        Direction::Response => Stage::Settling,
     }
 }
 
@@ -204,10 +243,5 @@ fn fields(headers: Headers) -> crate::host::HeaderMap {
 /// What stands for an answer that the trace does not have. Without a body: the trace has none, and
 /// what a body costs is what is being measured.
 fn no_answer() -> LocalReply {
-    LocalReply {
-        status: 503,
-        details: "no_answer_in_trace".to_owned(),
-        headers: Vec::new(),
-        body: Bytes::new(),
-    }
+    LocalReply::new(503, "no_answer_in_trace", Bytes::new())
 }

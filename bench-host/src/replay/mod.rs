@@ -1,12 +1,13 @@
 //! Replaying a trace through a plugin, and what came of it.
 
 pub(crate) mod active;
+pub(crate) mod drive;
 mod outputs;
 mod run;
 mod worker;
 
 pub use outputs::OutputError;
-pub use run::{Crash, Run, replay};
+pub use run::{Run, replay};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use crate::engine::StartError;
 use crate::host::{Measure, Settings};
 use crate::traffic::TrafficError;
+use crate::upstream::Upstreams;
 
 /// How a trace is replayed.
 #[derive(Clone, Debug)]
@@ -32,10 +34,16 @@ pub struct Options {
     pub repeat: NonZeroUsize,
     /// The longest chunk of a body whose chunks were not recorded.
     pub chunk: NonZeroUsize,
-    /// Requests a second; `None` is as fast as it goes.
+    /// Requests a second; `None` is as fast as it goes. Where no time is taken, only the virtual
+    /// clock keeps the rate.
     pub rate: Option<f64>,
     /// What is taken down.
     pub measure: Measure,
+    /// What answers calls that the plugin makes.
+    pub upstreams: Upstreams,
+    /// Whether timers and answers take the machine's time; otherwise the clock is virtual, and all
+    /// but durations is the same in every run.
+    pub wall_clock: bool,
     /// Where what comes out is written.
     pub outputs: Option<PathBuf>,
 }
@@ -53,6 +61,8 @@ impl Options {
             chunk: CHUNK,
             rate: None,
             measure: Measure { time: true, usage: true },
+            upstreams: Upstreams::none(),
+            wall_clock: false,
             outputs: None,
         }
     }

@@ -8,8 +8,8 @@ use super::active::Delivered;
 use super::outputs::Outputs;
 use super::worker::Worker;
 use super::{Options, ReplayError};
-use crate::engine::{Fault, HeapBooks, Plugin};
-use crate::host::{LogLine, Shared};
+use crate::engine::{HeapBooks, Plugin};
+use crate::host::{Crash, LogLine, Shared, World, canary};
 use crate::measure::{Latency, Ledger};
 use crate::traffic::Traffic;
 
@@ -32,6 +32,8 @@ pub struct Run {
     pub heap: HeapLine,
     /// VMs that were made.
     pub vms: u64,
+    /// VMs that were replaced before they failed.
+    pub rebuilds: u64,
     /// How long the first VM took to make.
     pub instantiate: Duration,
     /// How long its start and configuration took.
@@ -44,15 +46,8 @@ pub struct Run {
     pub log_dropped: u64,
     /// Calls to imports that do nothing here.
     pub stubbed: BTreeMap<String, u64>,
-}
-
-/// A VM that trapped.
-#[derive(Clone, Debug)]
-pub struct Crash {
-    /// The request whose callback it was, counted from 0; `None` outside of requests.
-    pub request: Option<u64>,
-    /// What happened.
-    pub fault: Fault,
+    /// Calls of the plugin that no rule of the upstreams answered: the first ones, and how many.
+    pub unmatched: (Vec<String>, u64),
 }
 
 /// Memory over a run, added up over workers.
@@ -83,6 +78,10 @@ pub fn replay(
 ) -> Result<Run, ReplayError> {
     let outputs = options.outputs.as_deref().map(Outputs::create).transpose()?;
     let shared = Shared::default();
+    // A proxy's main thread tries a configuration before the workers get it.
+    let world =
+        World { shared: shared.clone(), upstreams: options.upstreams.clone(), ..World::default() };
+    canary(&|host| plugin.guest(host), &options.settings, &world, &options.configuration)?;
     let worker = |index| {
         let worker = Worker::start(plugin, options, shared.clone(), outputs.as_ref(), progress);
         worker?.replay(traffic, index)
@@ -127,12 +126,15 @@ impl Run {
             mine.arena += theirs.arena;
         }
         self.vms += other.vms;
+        self.rebuilds += other.rebuilds;
         self.crashes.extend(other.crashes);
         self.log.extend(other.log);
         self.log_dropped += other.log_dropped;
         for (name, count) in other.stubbed {
             *self.stubbed.entry(name).or_insert(0) += count;
         }
+        self.unmatched.0.extend(other.unmatched.0);
+        self.unmatched.1 += other.unmatched.1;
         self
     }
 }

@@ -7,8 +7,9 @@ use super::result::{
     Fuel, GuestBooks, HeapUse, HostInfo, LogExcerpt, PhaseCosts, PluginInfo, ReplayOptions,
     RequestCounts, ResultFile, TrafficInfo, VmCrash, VmInfo,
 };
+use crate::host::Crash;
 use crate::measure::{Ledger, Percentiles, Phase};
-use crate::replay::{Crash, Options, Run};
+use crate::replay::{Options, Run};
 use crate::traffic::Traffic;
 
 /// Lines of the plugin's log, and crashes, that a result holds; a plugin that fails with every
@@ -179,8 +180,7 @@ fn vm(run: &Run) -> VmInfo {
     };
     VmInfo {
         created: run.vms,
-        // Until the host rebuilds VMs on request, none is.
-        rebuilds: 0,
+        rebuilds: run.rebuilds,
         crashes: run.crashes.len() as u64,
         instantiate_ns: nanoseconds(run.instantiate),
         configure_ns: nanoseconds(run.configure),

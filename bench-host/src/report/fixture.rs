@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::{Context, PluginInfo, ResultFile, SdkInfo};
 use crate::engine::{Fault, HeapBooks};
+use crate::host::Crash;
 use crate::host::{Level, LogLine, Profile, Settings};
 use crate::measure::{Allocations, Gauge, Ledger, Percentiles, Phase};
-use crate::replay::{Crash, Options, Run};
+use crate::replay::{Options, Run};
 use crate::traffic::Traffic;
 
 pub(crate) fn options() -> Options {

@@ -32,21 +32,24 @@ pub use call::{Answer, Call};
 pub use outcome::{Outcome, Seen};
 
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::engine::native::NativePlugin;
 use crate::engine::{Fault, Plugin, StartError};
-use crate::host::{Host, Level, LogLine, Measure, Profile, Proxy, Received, Settings, Shared};
+use crate::host::{Level, LogLine, Measure, Profile, Proxy, Received, Settings, Slot, World};
 use crate::measure::Ledger;
-use crate::replay::active::Active;
+use crate::replay::active::{Active, Step};
+use crate::replay::drive;
 use crate::traffic::HttpVersion;
 
 /// A proxy with one plugin, to which a test sends requests.
 #[derive(Debug)]
 pub struct TestHost {
-    proxy: Proxy,
+    slot: Slot<'static>,
+    /// Faults that were handed out.
+    told: usize,
 }
 
 impl TestHost {
@@ -81,22 +84,45 @@ impl TestHost {
     /// # Errors
     /// [`StartError`] when it does not load or refuses its configuration.
     pub fn start(
-        plugin: &dyn Plugin,
+        plugin: &(impl Plugin + Clone + 'static),
         settings: Settings,
+        configuration: &str,
+    ) -> Result<Self, StartError> {
+        Self::start_in(plugin, settings, World::default(), configuration)
+    }
+
+    /// Any plugin on any proxy, with a clock, shared data and upstreams of the test's choice.
+    ///
+    /// # Errors
+    /// [`StartError`] when it does not load or refuses its configuration.
+    pub fn start_in(
+        plugin: &(impl Plugin + Clone + 'static),
+        settings: Settings,
+        world: World,
         configuration: &str,
     ) -> Result<Self, StartError> {
         // Tests want to see everything that the plugin says.
         let settings = Settings { log_level: Level::Trace, ..settings };
-        let guest = plugin.guest(Host::new(settings, Shared::default()))?;
+        let plugin = plugin.clone();
+        let make = move |host| plugin.guest(host);
         let configuration = Bytes::copy_from_slice(configuration.as_bytes());
         let measure = Measure { time: false, usage: true };
-        Ok(Self { proxy: Proxy::start(guest, &configuration, measure)? })
+        let slot = Slot::start(make, settings, world, configuration, measure)?;
+        Ok(Self { slot, told: 0 })
+    }
+
+    /// Gives the plugin another configuration, in the same VM, after trying it in another one.
+    ///
+    /// # Errors
+    /// [`StartError`] when it refuses; then the configuration before stays.
+    pub fn configure(&mut self, configuration: &str) -> Result<(), StartError> {
+        self.slot.configure(Bytes::copy_from_slice(configuration.as_bytes()))
     }
 
     /// Sends one request and waits for its end.
     ///
     /// # Errors
-    /// [`Fault`] when the plugin trapped or panicked.
+    /// [`Fault`] when the plugin trapped or panicked; [`outcomes`](Self::outcomes) goes on.
     pub fn send(&mut self, call: Call) -> Result<Outcome, Fault> {
         let mut outcomes = self.interleave([call])?;
         Ok(outcomes.pop().expect("one call has one outcome"))
@@ -110,6 +136,19 @@ impl TestHost {
         &mut self,
         calls: impl IntoIterator<Item = Call>,
     ) -> Result<Vec<Outcome>, Fault> {
+        let outcomes = self.outcomes(calls);
+        match self.slot.crashes().get(self.told..) {
+            Some([crash, ..]) => {
+                let fault = crash.fault.clone();
+                self.told = self.slot.crashes().len();
+                Err(fault)
+            }
+            _ => Ok(outcomes),
+        }
+    }
+
+    /// Sends several requests at once, and says what became of them even if the plugin trapped.
+    pub fn outcomes(&mut self, calls: impl IntoIterator<Item = Call>) -> Vec<Outcome> {
         let mut open = Vec::new();
         for (number, call) in (0..).zip(calls) {
             let exchange = call.into_exchange();
@@ -118,29 +157,57 @@ impl TestHost {
                 HttpVersion::Http2 => "HTTP/2",
             };
             let (up, down) = (Received::keeping(), Received::keeping());
-            let context = self.proxy.open(protocol, up, down)?;
-            open.push(Active::new(context, number, Instant::now(), exchange, WHOLE));
+            let stream = self.slot.open(protocol, up, down);
+            open.push(Active::new(stream, number, Instant::now(), exchange, WHOLE));
         }
         while open.iter().any(|active| !active.is_finished()) {
-            for active in &mut open {
-                active.step(&mut self.proxy)?;
+            let mut moved = false;
+            for active in open.iter_mut().filter(|active| !active.is_finished()) {
+                moved |= drive::step(&mut self.slot, active) == Step::Moved;
+            }
+            drive::pass_turn(&mut self.slot);
+            if !moved {
+                let waiting = open.iter_mut().filter(|active| !active.is_finished());
+                drive::wait(&mut self.slot, waiting);
             }
         }
-        let closed = open.iter().map(|active| {
-            let stream = self.proxy.close(active.context)?;
-            Ok(Outcome::of(stream.expect("a stream is closed once")))
+        let closed = open.iter().filter_map(|active| {
+            let stream = self.slot.close(active.stream);
+            self.slot.note_faults(Some(active.number));
+            stream.map(Outcome::of)
         });
         closed.collect()
     }
 
-    /// What the plugin has logged.
-    pub fn log(&mut self) -> &[LogLine] {
-        self.proxy.host().log.lines()
+    /// Lets time pass without requests: timers fire, and answers arrive.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin trapped or panicked.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), Fault> {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.slot.run_until(self.slot.now().saturating_add(time));
+        self.slot.note_faults(None);
+        self.interleave([]).map(drop)
     }
 
-    /// What its callbacks have cost.
+    /// The proxy around the current VM, for what a test wants to do step by step.
+    pub fn proxy(&mut self) -> &mut Proxy {
+        self.slot.current()
+    }
+
+    /// All VMs, the current one and those before it.
+    pub fn slot(&mut self) -> &mut Slot<'static> {
+        &mut self.slot
+    }
+
+    /// What the plugin has logged, in its current VM.
+    pub fn log(&mut self) -> &[LogLine] {
+        self.slot.current().host().log.lines()
+    }
+
+    /// What its callbacks have cost, in its current VM.
     pub fn ledger(&mut self) -> &Ledger {
-        &self.proxy.host().ledger
+        &self.slot.current().host().ledger
     }
 }
 

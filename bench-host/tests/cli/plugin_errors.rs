@@ -60,14 +60,13 @@ fn a_crash_still_gets_its_table_and_its_result() {
     plugin.wasm: request 1: the plugin failed in proxy_on_request_body: it aborted (a panic or a failed assertion)
        0: panic
        1: callback
-    (4 crashes in all)
     ");
     assert!(output.stdout.contains("request_body"), "{}", output.stdout);
-    assert!(output.stdout.contains("the plugin crashed 4 times"), "{}", output.stdout);
+    assert!(output.stdout.contains("the plugin crashed"), "{}", output.stdout);
 
     let result: serde_json::Value = serde_json::from_str(&folder.read("result.json")).unwrap();
-    assert_eq!(result["vm"]["crashes"], 4);
-    assert_eq!(result["vm"]["created"], 4);
+    assert_eq!(result["vm"]["crashes"], 1);
+    assert_eq!(result["vm"]["created"], 1);
     assert_eq!(result["requests"]["failed"], 4);
     assert_eq!(result["requests"]["completed"], 1);
     assert_eq!(result["vm"]["crash_reasons"][0]["callback"], "proxy_on_request_body");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Callback, Guest, Plugin as _};
-use bench_host::host::{Host, Level, Profile, Settings, Shared};
+use bench_host::host::{Host, Level, Profile, Settings, World};
 
 use super::guest::{LIMITS, module};
 
@@ -66,7 +66,7 @@ fn all(code: &str) -> Vec<u8> {
 
 fn guest(plugin: &WasmPlugin) -> Box<dyn Guest> {
     let settings = Settings { log_level: Level::Trace, ..Settings::new(Profile::Envoy) };
-    plugin.guest(Host::new(settings, Shared::default())).unwrap()
+    plugin.guest(Host::new(settings, &World::default())).unwrap()
 }
 
 #[test]

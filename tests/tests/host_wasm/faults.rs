@@ -1,14 +1,10 @@
 //! Guests that fail: every failure names the callback, the reason and the stack, and the host goes
 //! on.
 
-use std::num::NonZeroUsize;
-
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Fault, StartError};
 use bench_host::host::{Profile, Settings};
-use bench_host::replay::{Options, replay};
 use bench_host::testing::{Call, TestHost};
-use bench_host::traffic::Traffic;
 
 use super::guest::{LIMITS, host, log, logging, module, plugin, run, start_error};
 
@@ -171,42 +167,6 @@ fn so_is_what_runs_before_them() {
         endless.reason,
         "it took more than 10 000 000 instructions, the most for one callback (an endless loop?)"
     );
-}
-
-#[test]
-fn a_run_goes_on_with_a_new_vm() {
-    // Every second request of a VM.
-    let code = "(if (i32.eq (local.get 0) (i32.const 3)) (then (unreachable))) (i32.const 0)";
-    let plugin = plugin(&logging(&[("request_body", code)]));
-    let run = run(&plugin, "synth:upload,size=10,requests=5");
-    assert_eq!((run.completed, run.failed, run.vms), (3, 2, 3));
-    let crashed: Vec<_> = run.crashes.iter().map(|crash| crash.request).collect();
-    assert_eq!(crashed, [Some(1), Some(3)]);
-    assert_eq!(run.crashes[0].fault.callback, "proxy_on_request_body");
-    assert_eq!(run.crashes[0].fault.stack, ["request_body"]);
-    // The log of every VM is kept.
-    let starts = run.log.iter().filter(|line| line.message == "configure 1 0");
-    assert_eq!(starts.count(), 3);
-}
-
-#[test]
-fn a_plugin_that_fails_always_fails_every_request() {
-    let plugin = plugin(&logging(&[("request_headers", "(unreachable)")]));
-    let run = run(&plugin, "synth:upload,size=10,requests=4");
-    assert_eq!((run.completed, run.failed, run.crashes.len()), (0, 4, 4));
-}
-
-#[test]
-fn streams_that_are_open_fail_with_their_vm() {
-    let code = "(if (i32.eq (local.get 0) (i32.const 3)) (then (unreachable))) (i32.const 0)";
-    let plugin = plugin(&logging(&[("request_body", code)]));
-    let mut options = Options::new(Settings::new(Profile::Envoy));
-    options.streams = NonZeroUsize::new(4).unwrap();
-    let traffic = Traffic::open("synth:upload,size=10,requests=8").unwrap();
-    let run = replay(&plugin, &traffic, &options, &|_| ()).unwrap();
-    assert_eq!(run.completed + run.failed, 8);
-    assert_eq!(run.crashes.len(), 2);
-    assert_eq!(run.vms, 3 - u64::from(run.completed == 0));
 }
 
 #[test]

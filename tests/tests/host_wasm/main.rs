@@ -7,6 +7,7 @@
 mod allocator;
 mod bodies;
 mod callbacks;
+mod failure;
 mod faults;
 mod fixtures;
 mod fixtures_limits;

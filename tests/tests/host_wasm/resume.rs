@@ -71,12 +71,12 @@ fn a_context_that_does_not_exist_cannot_be_chosen() {
 }
 
 #[test]
-fn streams_of_other_kinds_are_refused() {
+fn streams_of_other_kinds_have_nothing_to_resume() {
     let code = "(call $status 'downstream' (call $proxy_continue_stream (i32.const 2)))
         (call $status 'upstream' (call $proxy_continue_stream (i32.const 3)))
         (call $status 'unknown' (call $proxy_continue_stream (i32.const 4)))
         (i32.const 0)";
     let mut host = host(&logging(&[("request_headers", code)]));
     host.send(Call::get("/")).unwrap();
-    assert!(stream_log(&mut host).contains("downstream 12\nupstream 12\nunknown 2\n"));
+    assert!(stream_log(&mut host).contains("downstream 0\nupstream 12\nunknown 2\n"));
 }

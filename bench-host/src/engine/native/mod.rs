@@ -46,6 +46,12 @@ impl<P: Plugin> NativePlugin<P> {
     }
 }
 
+impl<P> Clone for NativePlugin<P> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
 impl<P: Plugin> Default for NativePlugin<P> {
     fn default() -> Self {
         Self::new()

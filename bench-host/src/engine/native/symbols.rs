@@ -6,7 +6,7 @@
 
 use super::caller::host_call;
 use crate::host::HeaderMap;
-use crate::host::calls::{self, Out, Span};
+use crate::host::calls::{self, GrpcCallArguments, HttpCallArguments, Out, Span};
 
 /// The address of a pointer, whose provenance is found again by [`host_call`]'s reads and writes.
 fn address<T>(pointer: *const T) -> u64 {
@@ -40,8 +40,8 @@ symbols! {
     fn proxy_get_log_level(level: *mut u32) => |g| calls::get_log_level(g, address(level));
     fn proxy_get_current_time_nanoseconds(now: *mut u64)
         => |g| calls::get_current_time(g, address(now));
-    fn proxy_set_tick_period_milliseconds(_period: u32)
-        => |g| calls::set_tick_period(g);
+    fn proxy_set_tick_period_milliseconds(period: u32)
+        => |g| calls::set_tick_period(g, period);
     fn proxy_get_buffer_bytes(
         buffer: u32, start: usize, length: usize, p: *mut *mut u8, n: *mut usize,
     ) => |g| calls::get_buffer_bytes(g, buffer, number(start), number(length), out(p, n));
@@ -69,8 +69,11 @@ symbols! {
         => |g| calls::set_property(g, span(p, n), span(vp, vn));
     fn proxy_send_local_response(
         status: u32, dp: *const u8, dn: usize, bp: *const u8, bn: usize,
-        hp: *const u8, hn: usize, _grpc_status: i32,
-    ) => |g| calls::send_local_response(g, status, span(dp, dn), span(bp, bn), span(hp, hn));
+        hp: *const u8, hn: usize, grpc: i32,
+    ) => |g| {
+        let (details, body, headers) = (span(dp, dn), span(bp, bn), span(hp, hn));
+        calls::send_local_response(g, status, details, body, headers, grpc.cast_unsigned())
+    };
     fn proxy_continue_stream(kind: u32) => |g| calls::continue_stream(g, kind);
     fn proxy_close_stream(kind: u32) => |g| calls::close_stream(g, kind);
     fn proxy_set_effective_context(context: u32)
@@ -95,13 +98,61 @@ symbols! {
     fn proxy_record_metric(id: u32, value: u64) => |g| calls::record_metric(g, id, value);
     fn proxy_get_metric(id: u32, value: *mut u64) => |g| calls::get_metric(g, id, address(value));
     fn proxy_done() => |g| calls::done(g);
+    fn proxy_get_status(code: *mut u32, p: *mut *mut u8, n: *mut usize)
+        => |g| calls::get_status(g, address(code), out(p, n));
     fn proxy_http_call(
-        _cluster: *const u8, _cluster_len: usize, _headers: *const u8, _headers_len: usize,
-        _body: *const u8, _body_len: usize, _trailers: *const u8, _trailers_len: usize,
-        _timeout: u32, token: *mut u32,
-    ) => |g| calls::http_call(g, address(token));
+        cp: *const u8, cn: usize, hp: *const u8, hn: usize, bp: *const u8, bn: usize,
+        tp: *const u8, tn: usize, timeout: u32, token: *mut u32,
+    ) => |g| {
+        let (cluster, headers) = (span(cp, cn), span(hp, hn));
+        let (body, trailers) = (span(bp, bn), span(tp, tn));
+        let arguments = HttpCallArguments { cluster, headers, body, trailers, timeout };
+        calls::http_call(g, arguments, address(token))
+    };
+    fn proxy_grpc_call(
+        gp: *const u8, gn: usize, sp: *const u8, sn: usize, mp: *const u8, mn: usize,
+        ip: *const u8, in_: usize, bp: *const u8, bn: usize, timeout: u32, token: *mut u32,
+    ) => |g| {
+        let arguments = GrpcCallArguments {
+            target: span(gp, gn),
+            service: span(sp, sn),
+            method: span(mp, mn),
+            initial_metadata: span(ip, in_),
+            message: Some(span(bp, bn)),
+            timeout,
+        };
+        calls::grpc_call(g, arguments, address(token))
+    };
+    fn proxy_grpc_stream(
+        gp: *const u8, gn: usize, sp: *const u8, sn: usize, mp: *const u8, mn: usize,
+        ip: *const u8, in_: usize, token: *mut u32,
+    ) => |g| {
+        let arguments = GrpcCallArguments {
+            target: span(gp, gn),
+            service: span(sp, sn),
+            method: span(mp, mn),
+            initial_metadata: span(ip, in_),
+            message: None,
+            timeout: 0,
+        };
+        calls::grpc_call(g, arguments, address(token))
+    };
+    fn proxy_grpc_send(token: u32, p: *const u8, n: usize, end: u32)
+        => |g| calls::grpc_send(g, token, span(p, n), end);
+    fn proxy_grpc_close(token: u32) => |g| calls::grpc_close(g, token);
+    fn proxy_grpc_cancel(token: u32) => |g| calls::grpc_cancel(g, token);
+    fn proxy_redis_init(
+        cp: *const u8, cn: usize, up: *const u8, un: usize, pp: *const u8, pn: usize, timeout: u32,
+    ) => |g| calls::redis_init(g, span(cp, cn), span(up, un), span(pp, pn), timeout);
+    fn proxy_redis_call(cp: *const u8, cn: usize, qp: *const u8, qn: usize, token: *mut u32)
+        => |g| calls::redis_call(g, span(cp, cn), span(qp, qn), address(token));
+    fn proxy_inject_encoded_data_to_filter_chain(p: *const u8, n: usize, end: u32)
+        => |g| calls::inject(g, span(p, n), end);
+    fn proxy_get_upstream_hosts(p: *mut *mut u8, n: *mut usize)
+        => |g| calls::get_upstream_hosts(g, out(p, n));
+    fn proxy_set_upstream_override_host(p: *const u8, n: usize)
+        => |g| calls::set_upstream_override_host(g, span(p, n));
     fn proxy_call_foreign_function(
-        _name: *const u8, _name_len: usize, _args: *const u8, _args_len: usize,
-        _result: *mut *mut u8, _result_len: *mut usize,
-    ) => |g| calls::call_foreign_function(g);
+        np: *const u8, nn: usize, ap: *const u8, an: usize, p: *mut *mut u8, n: *mut usize,
+    ) => |g| calls::call_foreign_function(g, span(np, nn), span(ap, an), out(p, n));
 }

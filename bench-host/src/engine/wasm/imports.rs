@@ -6,7 +6,8 @@ use super::caller::{State, WasmCaller};
 use super::restriction::{Allowed, Import};
 use super::{runtime_imports, stub, wasi};
 use crate::engine::StartError;
-use crate::host::calls::{self, Answer, Out, Refusal, Span};
+use crate::host::calls::{self, GrpcCallArguments, HttpCallArguments};
+use crate::host::calls::{Answer, Out, Refusal, Span};
 use crate::host::{HeaderMap, Status};
 
 /// Everything that a module imports, in its order.
@@ -86,7 +87,7 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
             import!(|g, p: u32| calls::get_current_time(g, p.into()))
         }
         "proxy_set_tick_period_milliseconds" => {
-            import!(|g, _period: u32| calls::set_tick_period(g))
+            import!(|g, milliseconds: u32| calls::set_tick_period(g, milliseconds))
         }
         "proxy_get_buffer_bytes" => {
             import!(|g, buffer: u32, start: u32, length: u32, p: u32, n: u32| {
@@ -149,8 +150,9 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
                      bn: u32,
                      hp: u32,
                      hn: u32,
-                     _grpc: u32| {
-                calls::send_local_response(g, status, span(dp, dn), span(bp, bn), span(hp, hn))
+                     grpc: u32| {
+                let (details, body, headers) = (span(dp, dn), span(bp, bn), span(hp, hn));
+                calls::send_local_response(g, status, details, body, headers, grpc)
             })
         }
         "proxy_continue_stream" => import!(|g, kind: u32| calls::continue_stream(g, kind)),
@@ -204,25 +206,104 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
         "proxy_done" => import!(|g| calls::done(g)),
         "proxy_http_call" => {
             import!(|g,
-                     _a: u32,
-                     _b: u32,
-                     _c: u32,
-                     _d: u32,
-                     _e: u32,
-                     _f: u32,
-                     _h: u32,
-                     _i: u32,
-                     _j: u32,
+                     cp: u32,
+                     cn: u32,
+                     hp: u32,
+                     hn: u32,
+                     bp: u32,
+                     bn: u32,
+                     tp: u32,
+                     tn: u32,
+                     timeout: u32,
                      token: u32| {
-                let token = token.into();
-                calls::http_call(g, token)
+                let (cluster, headers) = (span(cp, cn), span(hp, hn));
+                let (body, trailers) = (span(bp, bn), span(tp, tn));
+                let arguments = HttpCallArguments { cluster, headers, body, trailers, timeout };
+                calls::http_call(g, arguments, token.into())
             })
+        }
+        "proxy_grpc_call" => {
+            import!(|g,
+                     gp: u32,
+                     gn: u32,
+                     sp: u32,
+                     sn: u32,
+                     mp: u32,
+                     mn: u32,
+                     ip: u32,
+                     in_: u32,
+                     bp: u32,
+                     bn: u32,
+                     timeout: u32,
+                     token: u32| {
+                let arguments = GrpcCallArguments {
+                    target: span(gp, gn),
+                    service: span(sp, sn),
+                    method: span(mp, mn),
+                    initial_metadata: span(ip, in_),
+                    message: Some(span(bp, bn)),
+                    timeout,
+                };
+                calls::grpc_call(g, arguments, token.into())
+            })
+        }
+        "proxy_grpc_stream" => {
+            import!(|g,
+                     gp: u32,
+                     gn: u32,
+                     sp: u32,
+                     sn: u32,
+                     mp: u32,
+                     mn: u32,
+                     ip: u32,
+                     in_: u32,
+                     token: u32| {
+                let arguments = GrpcCallArguments {
+                    target: span(gp, gn),
+                    service: span(sp, sn),
+                    method: span(mp, mn),
+                    initial_metadata: span(ip, in_),
+                    message: None,
+                    timeout: 0,
+                };
+                calls::grpc_call(g, arguments, token.into())
+            })
+        }
+        "proxy_grpc_send" => {
+            import!(|g, token: u32, p: u32, n: u32, end: u32| {
+                calls::grpc_send(g, token, span(p, n), end)
+            })
+        }
+        "proxy_grpc_close" => import!(|g, token: u32| calls::grpc_close(g, token)),
+        "proxy_grpc_cancel" => import!(|g, token: u32| calls::grpc_cancel(g, token)),
+        "proxy_redis_init" => {
+            import!(|g, cp: u32, cn: u32, up: u32, un: u32, pp: u32, pn: u32, timeout: u32| {
+                calls::redis_init(g, span(cp, cn), span(up, un), span(pp, pn), timeout)
+            })
+        }
+        "proxy_redis_call" => {
+            import!(|g, cp: u32, cn: u32, qp: u32, qn: u32, token: u32| {
+                calls::redis_call(g, span(cp, cn), span(qp, qn), token.into())
+            })
+        }
+        "proxy_inject_encoded_data_to_filter_chain" => {
+            import!(|g, p: u32, n: u32, end: u32| calls::inject(g, span(p, n), end))
+        }
+        "proxy_get_upstream_hosts" => {
+            import!(|g, p: u32, n: u32| calls::get_upstream_hosts(g, out(p, n)))
+        }
+        "proxy_set_upstream_override_host" => {
+            import!(|g, p: u32, n: u32| calls::set_upstream_override_host(g, span(p, n)))
         }
         "proxy_call_foreign_function" => {
-            import!(|g, _a: u32, _b: u32, _c: u32, _d: u32, _e: u32, _f: u32| {
-                calls::call_foreign_function(g)
+            import!(|g, np: u32, nn: u32, ap: u32, an: u32, p: u32, n: u32| {
+                calls::call_foreign_function(g, span(np, nn), span(ap, an), out(p, n))
             })
         }
+        "proxy_get_configuration" => {
+            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
+        }
+        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         _ => return None,
     })
 }

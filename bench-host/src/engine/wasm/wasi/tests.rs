@@ -5,13 +5,13 @@ use wasmtime::{Engine, Memory, MemoryType, Store, Val, ValType};
 use super::super::caller::State;
 use super::super::limits::Limits;
 use super::super::restriction::{Allowed, Import};
-use crate::host::{Host, Level, Profile, Settings, Shared};
+use crate::host::{Host, Level, Profile, Settings, World};
 
 fn store() -> Store<State> {
     let mut settings = Settings::new(Profile::Envoy);
     settings.log_level = Level::Trace;
     settings.environment = vec![("KEY1".into(), "VALUE1".into()), ("KEY2".into(), "VALUE2".into())];
-    let state = State::new(Host::new(settings, Shared::default()), Limits::UNCOUNTED);
+    let state = State::new(Host::new(settings, &World::default()), Limits::UNCOUNTED);
     let mut store = Store::new(&Engine::default(), state);
     let memory = Memory::new(&mut store, MemoryType::new(1, Some(1))).unwrap();
     // Whatever is not written stays visible.

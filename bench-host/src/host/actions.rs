@@ -1,0 +1,38 @@
+//! What host calls put off until the callback that made them has returned.
+//!
+//! A filter manager must not be called while it calls a filter, so Envoy queues what would reach
+//! it and works the queue off, first in first out, before it looks at the callback's answer
+//! (`DeferAfterCallActions` in the proxy-wasm C++ host).
+
+use super::Host;
+use super::abi::{Direction, StreamKind};
+use super::stream::LocalReply;
+
+/// Something that waits for the current callback to return.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Answers a stream.
+    Reply { context: u32, reply: LocalReply },
+    /// Lets a stopped message go on.
+    Resume { context: u32, direction: Direction },
+    /// Lets a stopped connection go on.
+    ResumeConnection { context: u32 },
+    /// Cuts a stream or a connection off.
+    Close { context: u32, kind: StreamKind },
+    /// Ends a root context that was still at work when it was told to end.
+    EndRoot { root: u32 },
+}
+
+/// Actions that one callback may put off; a plugin that asks for more is not heard.
+const MOST: usize = 1_024;
+
+impl Host {
+    /// Puts an action off; `false` when there are too many.
+    pub(super) fn put_off(&mut self, action: Action) -> bool {
+        let room = self.actions.len() < MOST;
+        if room {
+            self.actions.push_back(action);
+        }
+        room
+    }
+}

@@ -1,0 +1,87 @@
+//! Header maps.
+
+use bytes::Bytes;
+
+use super::{Answer, Caller, Out, Span, give_bytes, take};
+use crate::host::HeaderMap;
+use crate::host::abi::{MapKind, Status};
+use crate::host::headers::{decode_pairs, encode_pairs};
+
+/// `proxy_get_header_map_value`
+pub fn get_header<C: Caller>(c: &mut C, map: u32, key: Span, out: Out) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    let value = c.read(key.0, key.1, |host, key| {
+        host.ledger.bytes_out(key.len() as u64);
+        let gone = if host.logging { Status::NotFound } else { Status::BadArgument };
+        let missing_is_empty = host.settings.missing_header_is_empty;
+        let map = host.readable_map(kind).ok_or(gone)?;
+        match map.get(key) {
+            Some(value) => Ok(value.clone()),
+            None if missing_is_empty => Ok(Bytes::new()),
+            None => Err(Status::NotFound),
+        }
+    })??;
+    give_bytes(c, out, &value)
+}
+
+/// `proxy_add_header_map_value` and `proxy_replace_header_map_value`
+pub fn put_header<C: Caller>(
+    c: &mut C,
+    map: u32,
+    key: Span,
+    value: Span,
+    put: fn(&mut HeaderMap, &[u8], &[u8]),
+) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    let key = take(c, key)?;
+    c.read(value.0, value.1, |host, value| {
+        host.ledger.bytes_out(value.len() as u64);
+        put(host.open_map(kind).ok_or(Status::BadArgument)?, &key, value);
+        Ok::<_, Status>(())
+    })??;
+    Ok(())
+}
+
+/// `proxy_remove_header_map_value`
+pub fn remove_header<C: Caller>(c: &mut C, map: u32, key: Span) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    c.read(key.0, key.1, |host, key| {
+        host.ledger.bytes_out(key.len() as u64);
+        host.open_map(kind).ok_or(Status::BadArgument)?.remove(key);
+        Ok::<_, Status>(())
+    })??;
+    Ok(())
+}
+
+/// `proxy_get_header_map_pairs`
+pub fn get_pairs<C: Caller>(c: &mut C, map: u32, out: Out) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    let wire = match c.host().readable_map(kind) {
+        Some(map) if !map.is_empty() => {
+            let pairs: Vec<_> = map.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+            encode_pairs(pairs.into_iter())
+        }
+        _ => Vec::new(),
+    };
+    give_bytes(c, out, &wire)
+}
+
+/// `proxy_set_header_map_pairs`
+pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    c.read(pairs.0, pairs.1, |host, wire| {
+        host.ledger.bytes_out(wire.len() as u64);
+        let map = host.open_map(kind).ok_or(Status::BadArgument)?;
+        *map = decode_pairs(wire).into_iter().collect();
+        Ok::<_, Status>(())
+    })??;
+    Ok(())
+}
+
+/// `proxy_get_header_map_size`
+pub fn get_map_size<C: Caller>(c: &mut C, map: u32, out: u64) -> Answer<C> {
+    let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
+    let size = c.host().readable_map(kind).ok_or(Status::BadArgument)?.byte_size();
+    c.write_word(out, size as u64)?;
+    Ok(())
+}

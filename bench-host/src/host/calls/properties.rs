@@ -1,0 +1,19 @@
+//! Properties.
+
+use super::{Answer, Caller, Out, Span, give_bytes, take};
+use crate::host::abi::Status;
+
+/// `proxy_get_property`
+pub fn get_property<C: Caller>(c: &mut C, path: Span, out: Out) -> Answer<C> {
+    let path = take(c, path)?;
+    let value = c.host().property(&path).ok_or(Status::NotFound)?;
+    give_bytes(c, out, &value)
+}
+
+/// `proxy_set_property`
+pub fn set_property<C: Caller>(c: &mut C, path: Span, value: Span) -> Answer<C> {
+    let path = take(c, path)?;
+    let value = take(c, value)?;
+    c.host().set_property(&path, &value)?;
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The filter manager: how HTTP messages pass the one filter under test, as Envoy passes them.
+//!
+//! Statuses, their conversion and the order of deferred actions follow Envoy's
+//! `filter_manager.cc` and its wasm filter's `context.cc` (1.36).
+
+use std::mem;
+
+use bytes::Bytes;
+
+use super::abi::{DataStatus, Direction, HeadersStatus};
+use super::headers::HeaderMap;
+use super::output::Received;
+use super::proxy::{Proxy, Verdict};
+use super::stream::{Half, Iteration, Stream};
+use crate::engine::Callback;
+
+impl Proxy {
+    /// Opens a stream.
+    pub fn open(
+        &mut self,
+        protocol: &'static str,
+        upstream: Received,
+        downstream: Received,
+    ) -> u32 {
+        let context = self.next_context();
+        let root = self.current_root();
+        let host = self.host();
+        let mut stream = Stream::new(root, protocol, upstream, downstream);
+        stream.moved = host.clock.now();
+        host.streams.insert(context, stream);
+        self.tell(Callback::ContextCreate { context, parent: root });
+        context
+    }
+
+    /// Delivers headers.
+    pub fn headers(&mut self, context: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        let Some(stream) = self.stream(context) else { return };
+        if stream.half(direction).aborted {
+            return;
+        }
+        if direction == Direction::Response && stream.details.is_empty() {
+            stream.details = "via_upstream".to_owned();
+        }
+        let half = stream.half(direction);
+        half.begun = true;
+        half.headers_open = true;
+        half.complete = end;
+        let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+        half.headers = headers;
+        let callback = match direction {
+            Direction::Request => Callback::RequestHeaders { context, count, end },
+            Direction::Response => Callback::ResponseHeaders { context, count, end },
+        };
+        let Verdict::Answer(answer) = self.ask(context, callback) else { return };
+        let stop_is_stop_all = self.host().settings.stop_is_stop_all;
+        let Some(half) = self.open_half(context, direction) else { return };
+        match HeadersStatus::from_guest(answer, stop_is_stop_all) {
+            HeadersStatus::Continue => half.release_headers(end),
+            HeadersStatus::Stop => half.iteration = Iteration::StopSingle,
+            HeadersStatus::StopAllAndBuffer => {
+                half.iteration = Iteration::StopAll { watermark: false };
+            }
+            HeadersStatus::StopAllAndWatermark => {
+                half.iteration = Iteration::StopAll { watermark: true };
+            }
+        }
+    }
+
+    /// Delivers a body frame.
+    pub fn data(&mut self, context: u32, direction: Direction, frame: Bytes, end: bool) {
+        let limit = self.buffer_limit(context);
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.complete = end;
+        let stop_all = match half.iteration {
+            Iteration::StopAll { watermark } => Some(watermark),
+            Iteration::Running | Iteration::StopSingle => None,
+        };
+        if stop_all.is_none() && !half.buffering {
+            half.frame.push(frame);
+            return self.deliver(context, direction, end);
+        }
+        half.held.push(frame);
+        if half.held.len() > limit && stop_all != Some(true) {
+            // The filter does not see the frame that is too much.
+            self.too_large(context, direction);
+        } else if stop_all.is_none() {
+            self.deliver(context, direction, end);
+        }
+    }
+
+    /// Delivers trailers, which end the message.
+    pub fn trailers(&mut self, context: u32, direction: Direction, trailers: HeaderMap) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.complete = true;
+        half.trailers = Some(trailers);
+        if let Iteration::StopAll { .. } = half.iteration {
+            return;
+        }
+        self.deliver_trailers(context, direction);
+    }
+
+    /// Ends a stream: access log, done, delete. Gives what was left of it.
+    pub fn close(&mut self, context: u32) -> Option<Stream> {
+        self.host().logging = true;
+        self.tell(Callback::Log { context });
+        self.host().logging = false;
+        self.tell(Callback::Done { context });
+        self.tell(Callback::Delete { context });
+        let stream = self.host().streams.remove(&context)?;
+        self.leave_root(stream.root);
+        Some(stream)
+    }
+
+    /// Bytes that each direction of a stream may hold.
+    pub fn buffer_limit(&mut self, context: u32) -> usize {
+        let host = self.host();
+        let http2 = host.streams.get(&context).is_some_and(|stream| stream.protocol == "HTTP/2");
+        match host.settings.buffer_limit {
+            Some(limit) => limit,
+            None => host.settings.profile.buffer_limit(http2),
+        }
+    }
+
+    /// One direction of a stream, unless nothing of it goes on any more.
+    pub(super) fn open_half(&mut self, context: u32, direction: Direction) -> Option<&mut Half> {
+        let half = self.stream(context)?.half(direction);
+        (!half.aborted).then_some(half)
+    }
+
+    /// Shows the filter what `data` put in place, and acts on the answer.
+    fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
+        let limit = self.buffer_limit(context);
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.in_body = true;
+        half.frame_open = true;
+        let size = half.visible_body().map_or(0, |body| body.len());
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let callback = match direction {
+            Direction::Request => Callback::RequestBody { context, size, end },
+            Direction::Response => Callback::ResponseBody { context, size, end },
+        };
+        let verdict = self.ask(context, callback);
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.in_body = false;
+        half.frame_open = false;
+        let Verdict::Answer(answer) = verdict else { return };
+        half.buffering = false;
+        match DataStatus::from_guest(answer) {
+            DataStatus::Continue => half.release_frame(),
+            DataStatus::StopNoBuffer => {
+                // What was held before stays held; only this frame is the plugin's to keep.
+                half.frame = super::Buffer::default();
+                half.iteration = Iteration::StopSingle;
+            }
+            status @ (DataStatus::StopAndBuffer | DataStatus::StopAndWatermark) => {
+                let mut frame = mem::take(&mut half.frame);
+                half.held.append(&mut frame);
+                half.frame = frame;
+                half.iteration = Iteration::StopSingle;
+                half.buffering = status == DataStatus::StopAndBuffer;
+                if half.buffering && half.held.len() > limit {
+                    self.too_large(context, direction);
+                }
+            }
+        }
+    }
+
+    fn deliver_trailers(&mut self, context: u32, direction: Direction) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.trailers_open = true;
+        let count = half.trailers.as_ref().map_or(0, HeaderMap::len);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let callback = match direction {
+            Direction::Request => Callback::RequestTrailers { context, count },
+            Direction::Response => Callback::ResponseTrailers { context, count },
+        };
+        let Verdict::Answer(answer) = self.ask(context, callback) else { return };
+        let Some(half) = self.open_half(context, direction) else { return };
+        if answer == 0 {
+            half.release();
+        } else {
+            half.iteration = Iteration::StopSingle;
+        }
+    }
+
+    /// Lets a message go on that the filter has stopped.
+    pub(super) fn resume(&mut self, context: u32, direction: Direction) {
+        let now = self.host().clock.now();
+        if let Some(stream) = self.stream(context) {
+            stream.moved = now;
+        }
+        let Some(half) = self.open_half(context, direction) else { return };
+        match half.iteration {
+            // Resuming what runs has no effect; in particular from the callback that stops it.
+            Iteration::Running => {}
+            Iteration::StopSingle => half.release(),
+            Iteration::StopAll { .. } => {
+                half.iteration = Iteration::Running;
+                let end = half.complete && half.trailers.is_none();
+                half.release_headers(end && half.held.is_empty());
+                if half.received.ended {
+                    return;
+                }
+                if !half.held.is_empty() || end {
+                    // What was held starts again at this filter.
+                    half.frame = mem::take(&mut half.held);
+                    self.deliver(context, direction, end);
+                }
+                if self.open_half(context, direction).is_some_and(|half| half.trailers.is_some()) {
+                    self.deliver_trailers(context, direction);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! One VM with the proxy around it: callbacks, what they cost, what they put off, and time.
+
+use std::fmt;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::Host;
+use super::actions::Action;
+use super::events::Event;
+use super::root::Root;
+use super::settings::FailurePolicy;
+use super::stream::Stream;
+use crate::engine::{Callback, Fault, Guest, StartError};
+use crate::measure::{Allocations, Gauge, Phase};
+
+/// What is taken down of each callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// How long it took.
+    pub time: bool,
+    /// What it used: instructions, memory, allocations.
+    pub usage: bool,
+}
+
+/// A proxy with one plugin in one VM.
+///
+/// A VM in which the plugin trapped is dead: it is not called any more, and what its streams and
+/// those that are opened after it get is decided by the [failure policy](FailurePolicy).
+pub struct Proxy {
+    guest: Box<dyn Guest>,
+    measure: Measure,
+    last_context: u32,
+    root: u32,
+    fault: Option<Fault>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy").field("fault", &self.fault).finish_non_exhaustive()
+    }
+}
+
+/// What a callback about a stream comes to.
+pub(super) enum Verdict {
+    /// What the plugin answered; an absent callback lets pass.
+    Answer(u32),
+    /// The answer does not count: the stream is over, or was answered instead.
+    Over,
+}
+
+/// More than any status of the ABI: a callback that sent a local reply stops, whatever it answers.
+const STOPPED: u32 = u32::MAX;
+
+impl Proxy {
+    /// Starts the VM and configures the plugin.
+    ///
+    /// # Errors
+    /// [`StartError`] when the plugin traps or answers no.
+    pub fn start(
+        guest: Box<dyn Guest>,
+        configuration: &Bytes,
+        measure: Measure,
+    ) -> Result<Self, StartError> {
+        let mut proxy = Self { guest, measure, last_context: 0, root: 0, fault: None };
+        if measure.usage {
+            proxy.book_start();
+        }
+        proxy.configure(configuration)?;
+        Ok(proxy)
+    }
+
+    /// Gives the plugin a configuration, in a root context of its own. Streams that are opened from
+    /// now on belong to it; the context before it ends with its last stream.
+    ///
+    /// # Errors
+    /// [`StartError`] when the plugin traps or answers no; what was configured before stays.
+    pub fn configure(&mut self, configuration: &Bytes) -> Result<(), StartError> {
+        let root = self.next_context();
+        let size = u32::try_from(configuration.len()).unwrap_or(u32::MAX);
+        self.host().roots.insert(root, Root::new(configuration.clone()));
+        let result = self.start_root(root, size);
+        self.host().configuring = None;
+        if let Err(error) = result {
+            self.host().roots.remove(&root);
+            return Err(error);
+        }
+        let before = std::mem::replace(&mut self.root, root);
+        if let Some(retired) = self.host().roots.get_mut(&before) {
+            retired.retired = true;
+            self.end_unused_root(before);
+        }
+        Ok(())
+    }
+
+    fn start_root(&mut self, root: u32, size: u32) -> Result<(), StartError> {
+        self.tell(Callback::ContextCreate { context: root, parent: 0 });
+        let vm_size = self.host().settings.vm_configuration.len();
+        let vm_size = u32::try_from(vm_size).unwrap_or(u32::MAX);
+        // The configuration may be read from here on.
+        self.host().configuring = Some(root);
+        let started = self.tell(Callback::VmStart { context: root, size: vm_size });
+        let configured = match started {
+            Some(0) => None,
+            _ => Some(self.tell(Callback::Configure { context: root, size })),
+        };
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone().into());
+        }
+        match configured {
+            None => Err(self.refused("to start the VM")),
+            Some(Some(0)) => Err(self.refused(StartError::CONFIGURATION)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Books what ran before the first callback (`_initialize`, `_start`): instructions and
+    /// allocations. Pages that it added count as initial ones.
+    fn book_start(&mut self) {
+        let after = self.guest.gauge();
+        let before = Gauge {
+            fuel: after.fuel.map(|_| 0),
+            pages: after.pages,
+            allocations: after.allocations.map(|_| Allocations::default()),
+        };
+        let ledger = &mut self.guest.host().ledger;
+        ledger.enter(Phase::VmStart);
+        ledger.changed(&before, &after);
+    }
+
+    /// An id that no context of this VM had before.
+    pub(super) fn next_context(&mut self) -> u32 {
+        loop {
+            self.last_context = self.last_context.checked_add(1).unwrap_or(1);
+            let context = self.last_context;
+            // After four billion contexts, some may still be there.
+            if !self.host().has_context(context) {
+                return context;
+            }
+        }
+    }
+
+    /// The root context of streams that are opened now.
+    pub(super) fn current_root(&mut self) -> u32 {
+        let root = self.root;
+        if let Some(root) = self.host().roots.get_mut(&root) {
+            root.open += 1;
+        }
+        root
+    }
+
+    /// A stream or connection of a root context has ended.
+    pub(super) fn leave_root(&mut self, root: u32) {
+        if let Some(of) = self.host().roots.get_mut(&root) {
+            of.open = of.open.saturating_sub(1);
+        }
+        self.end_unused_root(root);
+    }
+
+    fn end_unused_root(&mut self, root: u32) {
+        let unused = |of: &Root| of.retired && of.open == 0 && !of.done_pending;
+        if !self.host().roots.get(&root).is_some_and(unused) {
+            return;
+        }
+        // "Not yet" keeps the context until the plugin says `proxy_done`.
+        let ended = self.tell(Callback::Done { context: root }) != Some(0);
+        if ended {
+            self.end_root(root);
+        } else if let Some(of) = self.host().roots.get_mut(&root) {
+            of.done_pending = true;
+        }
+    }
+
+    fn end_root(&mut self, root: u32) {
+        self.tell(Callback::Delete { context: root });
+        self.host().roots.remove(&root);
+        self.host().callouts.cancel_of(root);
+    }
+
+    /// Ends all root contexts, as when the plugin is taken out or its VM replaced.
+    pub fn shut_down(&mut self) {
+        let roots: Vec<_> = self.host().roots.keys().copied().collect();
+        for root in roots {
+            if let Some(of) = self.host().roots.get_mut(&root) {
+                of.retired = true;
+            }
+            self.end_unused_root(root);
+        }
+    }
+
+    /// A stream that is open.
+    pub fn stream(&mut self, context: u32) -> Option<&mut Stream> {
+        self.host().streams.get_mut(&context)
+    }
+
+    /// Streams and connections that are open.
+    pub fn open_contexts(&mut self) -> usize {
+        let host = self.host();
+        host.streams.len() + host.connections.len()
+    }
+
+    /// Whether the plugin waits for the answer to a call that it made.
+    pub fn awaits_answers(&mut self) -> bool {
+        !self.host().callouts.is_empty()
+    }
+
+    /// What ended the VM, if something did.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// The host.
+    pub fn host(&mut self) -> &mut Host {
+        self.guest.host()
+    }
+
+    /// The guest.
+    pub fn guest(&mut self) -> &mut dyn Guest {
+        &mut *self.guest
+    }
+
+    /// Ends the VM and gives the host back.
+    pub fn into_host(self) -> Host {
+        self.guest.into_host()
+    }
+
+    /// When the next timer fires or the next answer arrives, in nanoseconds of the host's clock.
+    pub fn next_due(&mut self) -> Option<u64> {
+        if self.fault.is_some() {
+            return None;
+        }
+        self.host().events.next_due()
+    }
+
+    /// Lets everything happen that is due by then; the clock shows each event's time.
+    pub fn run_until(&mut self, by: u64) {
+        loop {
+            self.tell_of_queues();
+            if self.fault.is_some() {
+                return;
+            }
+            let Some((at, event)) = self.host().events.take_due(by) else { return };
+            self.host().clock.wait_until(at);
+            match event {
+                Event::Tick { root, setting } => self.tick(root, setting),
+                Event::Arrival { token, arrival } => self.arrive(token, arrival),
+            }
+        }
+    }
+
+    fn tick(&mut self, root: u32, setting: u64) {
+        let current = |of: &&mut Root| of.timer == setting && of.tick_period > 0;
+        if self.host().roots.get_mut(&root).filter(current).is_none() {
+            return;
+        }
+        self.tell(Callback::Tick { context: root });
+        let host = self.host();
+        // The next period begins when the plugin has returned.
+        if let Some(of) = host.roots.get_mut(&root).filter(current) {
+            let at = host.clock.now().saturating_add(of.tick_period);
+            host.events.add(at, Event::Tick { root, setting });
+        }
+    }
+
+    /// Tells plugins of what was put into queues that they have registered.
+    fn tell_of_queues(&mut self) {
+        while self.fault.is_none()
+            && let Some((context, token)) = self.host().shared.take_ready()
+        {
+            if self.host().roots.contains_key(&context) {
+                self.tell(Callback::QueueReady { context, token });
+            }
+        }
+    }
+
+    /// Makes a callback about a stream, lets happen what it put off, and says what its answer
+    /// comes to.
+    pub(super) fn ask(&mut self, context: u32, callback: Callback) -> Verdict {
+        let answer = self.call(callback).unwrap_or(0);
+        if self.fault.is_some() {
+            return match self.host().settings.failure_policy {
+                FailurePolicy::FailOpen => Verdict::Answer(0),
+                FailurePolicy::FailClosed | FailurePolicy::FailReload => {
+                    self.fail_stream(context);
+                    Verdict::Over
+                }
+            };
+        }
+        let stopped = std::mem::take(&mut self.host().stopped);
+        self.act();
+        let now = self.host().clock.now();
+        match self.stream(context) {
+            Some(stream) if !stream.is_over() => {
+                stream.moved = now;
+                Verdict::Answer(if stopped { STOPPED } else { answer })
+            }
+            _ => Verdict::Over,
+        }
+    }
+
+    /// Makes a callback whose answer decides nothing about a stream, and lets happen what it put
+    /// off. `None`: the plugin does not have it, or its VM is dead.
+    pub(super) fn tell(&mut self, callback: Callback) -> Option<u32> {
+        let answer = self.call(callback);
+        self.host().stopped = false;
+        self.act();
+        answer
+    }
+
+    /// Works off what the last callback put off, in order. What that puts off comes last.
+    fn act(&mut self) {
+        while let Some(action) = self.host().actions.pop_front() {
+            match action {
+                Action::Reply { context, reply } => self.reply(context, reply),
+                Action::Resume { context, direction } => self.resume(context, direction),
+                Action::ResumeConnection { context } => self.resume_connection(context),
+                Action::Close { context, kind } => self.cut_off(context, kind),
+                Action::EndRoot { root } => self.end_root(root),
+            }
+        }
+    }
+
+    /// Makes a callback and books what it cost.
+    fn call(&mut self, callback: Callback) -> Option<u32> {
+        if self.fault.is_some() {
+            return None;
+        }
+        let before = if self.measure.usage { self.guest.gauge() } else { Gauge::default() };
+        let host = self.guest.host();
+        host.current = callback.context();
+        host.effective = None;
+        host.stopped = false;
+        host.ledger.enter(callback.phase());
+        let start = self.measure.time.then(Instant::now);
+        let answer = self.guest.call(callback);
+        let took = start.map(|start| start.elapsed());
+        self.guest.host().effective = None;
+        if let Ok(None) = answer {
+            return None;
+        }
+        if self.measure.usage {
+            let after = self.guest.gauge();
+            self.guest.host().ledger.changed(&before, &after);
+        }
+        self.guest.host().ledger.called(took);
+        answer.unwrap_or_else(|fault| {
+            // What a VM that failed had put off is not done.
+            self.host().actions.clear();
+            self.fault = Some(fault);
+            None
+        })
+    }
+
+    fn refused(&mut self, what: &'static str) -> StartError {
+        let lines = self.host().log.lines().iter();
+        let log = lines
+            .filter(|line| line.level >= super::Level::Error)
+            .map(|line| line.message.clone())
+            .collect();
+        StartError::Refused { what, log }
+    }
+}

@@ -1,0 +1,51 @@
+//! Root contexts: a plugin with one of its configurations.
+
+use bytes::Bytes;
+
+use super::Host;
+use super::events::Event;
+
+/// A root context.
+#[derive(Debug)]
+pub(super) struct Root {
+    /// What the plugin was configured with.
+    pub configuration: Bytes,
+    /// Streams and connections that belong to it.
+    pub open: u32,
+    /// How often its timer was set; earlier settings are stale.
+    pub timer: u64,
+    /// Nanoseconds between the end of a tick and the next one; 0 is no timer.
+    pub tick_period: u64,
+    /// A newer configuration has taken over: the context ends with its last stream.
+    pub retired: bool,
+    /// `proxy_on_done` answered that the context is still at work; it ends with `proxy_done`.
+    pub done_pending: bool,
+}
+
+impl Root {
+    pub fn new(configuration: Bytes) -> Self {
+        Self {
+            configuration,
+            open: 0,
+            timer: 0,
+            tick_period: 0,
+            retired: false,
+            done_pending: false,
+        }
+    }
+}
+
+impl Host {
+    /// Sets the timer of the current root context; 0 ends it.
+    pub(super) fn set_tick_period(&mut self, milliseconds: u32) {
+        let root = self.root();
+        let now = self.clock.now();
+        let Some(of) = self.roots.get_mut(&root) else { return };
+        of.timer += 1;
+        of.tick_period = u64::from(milliseconds) * 1_000_000;
+        if milliseconds > 0 {
+            let at = now.saturating_add(of.tick_period);
+            self.events.add(at, Event::Tick { root, setting: of.timer });
+        }
+    }
+}

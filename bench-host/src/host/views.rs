@@ -1,0 +1,112 @@
+//! What a guest may see and change now: buffers and header maps.
+
+use super::Host;
+use super::abi::{BufferKind, Direction, MapKind};
+use super::buffer::Buffer;
+use super::headers::HeaderMap;
+
+/// A buffer as it lies in the host.
+pub(super) enum BufferView<'a> {
+    Flat(&'a [u8]),
+    Body(&'a Buffer),
+}
+
+impl BufferView<'_> {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Flat(bytes) => bytes.len(),
+            Self::Body(buffer) => buffer.len(),
+        }
+    }
+
+    pub fn copy_to(&self, start: usize, into: &mut [u8]) {
+        match self {
+            Self::Flat(bytes) => into.copy_from_slice(&bytes[start..start + into.len()]),
+            Self::Body(buffer) => buffer.copy_to(start, into),
+        }
+    }
+}
+
+impl Host {
+    /// The bytes of a buffer, for a guest that wants to read them.
+    pub(super) fn buffer(&mut self, kind: BufferKind) -> Option<BufferView<'_>> {
+        let body = match kind {
+            BufferKind::RequestBody => self.half(Direction::Request)?.visible_body(),
+            BufferKind::ResponseBody => self.half(Direction::Response)?.visible_body(),
+            BufferKind::DownstreamData => self.connection_buffer(Direction::Request),
+            BufferKind::UpstreamData => self.connection_buffer(Direction::Response),
+            BufferKind::PluginConfiguration => {
+                let root = self.roots.get(&self.configuring?)?;
+                return Some(BufferView::Flat(&root.configuration));
+            }
+            BufferKind::VmConfiguration => {
+                return Some(BufferView::Flat(&self.settings.vm_configuration));
+            }
+            BufferKind::HttpCallBody
+            | BufferKind::GrpcMessage
+            | BufferKind::RedisResponse
+            | BufferKind::CallData => {
+                return self.delivery.buffer(kind).map(|bytes| BufferView::Flat(bytes));
+            }
+        };
+        Some(body.map_or(BufferView::Flat(&[]), |body| BufferView::Body(body)))
+    }
+
+    /// The buffer that a guest may change now. The outer `None`: there is no such stream.
+    pub(super) fn open_buffer(&mut self, kind: BufferKind) -> Option<Option<&mut Buffer>> {
+        match kind {
+            BufferKind::RequestBody => Some(self.half(Direction::Request)?.visible_body()),
+            BufferKind::ResponseBody => Some(self.half(Direction::Response)?.visible_body()),
+            BufferKind::DownstreamData => Some(self.connection_buffer(Direction::Request)),
+            BufferKind::UpstreamData => Some(self.connection_buffer(Direction::Response)),
+            // Constant.
+            _ => Some(None),
+        }
+    }
+
+    /// The map that a guest may change now.
+    pub(super) fn open_map(&mut self, kind: MapKind) -> Option<&mut HeaderMap> {
+        let (direction, trailers) = place(kind)?;
+        let half = self.half(direction)?;
+        if !trailers {
+            return half.headers_open.then_some(&mut half.headers);
+        }
+        if half.trailers.is_none() && half.in_body && half.complete {
+            // A body that ends without trailers can still be given some, while its last frame is
+            // in the filter's hands. The filter that adds them is not asked about them again.
+            half.trailers_open = true;
+            half.trailers = Some(HeaderMap::default());
+        }
+        half.trailers.as_mut().filter(|_| half.trailers_open)
+    }
+
+    /// The map that a guest may read now. Request headers stay readable for the whole stream.
+    pub(super) fn readable_map(&mut self, kind: MapKind) -> Option<&HeaderMap> {
+        let Some((direction, trailers)) = place(kind) else {
+            return self.delivery.map(kind);
+        };
+        let logging = self.logging;
+        let half = self.half(direction)?;
+        if trailers {
+            let logged = logging && direction == Direction::Response;
+            let passed = half.received.trailers.as_ref().filter(|_| logged);
+            return half.trailers.as_ref().filter(|_| half.trailers_open).or(passed);
+        }
+        let stays = direction == Direction::Request || logging;
+        (half.headers_open || (stays && half.begun)).then_some(&half.headers)
+    }
+}
+
+/// Which message of a stream a map belongs to, and whether it is its trailers.
+fn place(kind: MapKind) -> Option<(Direction, bool)> {
+    match kind {
+        MapKind::RequestHeaders => Some((Direction::Request, false)),
+        MapKind::RequestTrailers => Some((Direction::Request, true)),
+        MapKind::ResponseHeaders => Some((Direction::Response, false)),
+        MapKind::ResponseTrailers => Some((Direction::Response, true)),
+        MapKind::GrpcInitialMetadata
+        | MapKind::GrpcTrailingMetadata
+        | MapKind::HttpCallHeaders
+        | MapKind::HttpCallTrailers => None,
+    }
+}

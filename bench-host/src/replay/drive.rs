@@ -1,0 +1,58 @@
+//! How exchanges that are open at once take turns, and how time passes.
+
+use std::time::Duration;
+
+use super::active::{Active, Step};
+use crate::host::Slot;
+
+/// Time that passes on the virtual clock while every open stream has its turn.
+const TURN: Duration = Duration::from_micros(100);
+
+/// How long a stream may stand still: Envoy's default for `stream_idle_timeout`.
+const IDLE: u64 = 300 * 1_000_000_000;
+
+/// How long a run waits at its end for answers to calls that no stream waits for.
+const LAST_ANSWERS: u64 = 60 * 1_000_000_000;
+
+/// Gives one exchange its turn, and notes whether the plugin failed with it.
+pub(crate) fn step(slot: &mut Slot<'_>, active: &mut Active) -> Step {
+    let step = active.step(slot);
+    slot.note_faults(Some(active.number));
+    step
+}
+
+/// All exchanges have had their turn: lets happen what is due meanwhile.
+pub(crate) fn pass_turn(slot: &mut Slot<'_>) {
+    slot.clock().pass(TURN);
+    let now = slot.now();
+    slot.run_until(now);
+    slot.note_faults(None);
+}
+
+/// All exchanges wait: lets time pass until the next timer or answer. Those that nothing moves any
+/// more are given up.
+pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut Active>) {
+    let due = slot.next_due();
+    let now = slot.now();
+    for active in open {
+        let moved = slot.stream(active.stream).map_or(0, |stream| stream.moved);
+        if due.is_none() || now.saturating_sub(moved) > IDLE {
+            active.give_up();
+        }
+    }
+    if let Some(due) = due {
+        slot.run_until(due);
+        slot.note_faults(None);
+    }
+}
+
+/// Waits for answers to calls that are under way, though no stream is open any more.
+pub(crate) fn last_answers(slot: &mut Slot<'_>) {
+    let end = slot.now().saturating_add(LAST_ANSWERS);
+    while slot.awaits_answers()
+        && let Some(due) = slot.next_due().filter(|due| *due <= end)
+    {
+        slot.run_until(due);
+        slot.note_faults(None);
+    }
+}
