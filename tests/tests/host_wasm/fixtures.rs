@@ -6,7 +6,7 @@
 
 use bench_host::engine::wasm::WasmPlugin;
 use bench_host::engine::{Callback, Fault, Guest, Plugin as _, StartError};
-use bench_host::host::{Host, Level, Profile, Settings, Shared};
+use bench_host::host::{Host, Level, Profile, Settings, World};
 use bench_host::module::{AbiVersion, Module};
 use bench_host::testing::{Answer, Call, TestHost};
 
@@ -17,7 +17,7 @@ fn settings(profile: Profile) -> Settings {
 }
 
 fn guest(body: &str, settings: Settings) -> Box<dyn Guest> {
-    plugin(body).guest(Host::new(settings, Shared::default())).unwrap()
+    plugin(body).guest(Host::new(settings, &World::default())).unwrap()
 }
 
 fn tick(guest: &mut dyn Guest, argument: u32) -> Result<Vec<String>, Fault> {

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Callback, Fault, Plugin as _};
-use bench_host::host::{Host, Profile, Settings, Shared};
+use bench_host::host::{Host, Profile, Settings, World};
 
 use super::guest::module;
 
 /// Ticks once in a new VM; returns how large its memory was in the end, too.
 fn tick(plugin: &WasmPlugin, context: u32) -> (Result<Option<u32>, Fault>, u64) {
-    let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+    let host = Host::new(Settings::new(Profile::Envoy), &World::default());
     let mut guest = plugin.guest(host).unwrap();
     let result = guest.call(Callback::Tick { context });
     (result, guest.host().memory_bytes)
@@ -62,7 +62,7 @@ fn infinite_memory_ends_at_the_limit() {
 fn memory_is_named_only_where_it_was_refused() {
     let code = "(if (local.get 0) (then (unreachable)))
         (drop (memory.grow (i32.const 60000)))";
-    let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+    let host = Host::new(Settings::new(Profile::Envoy), &World::default());
     let mut guest = compile(code, Limits::COUNTED).guest(host).unwrap();
     assert_eq!(guest.call(Callback::Tick { context: 0 }), Ok(Some(1)));
     let fault = guest.call(Callback::Tick { context: 1 }).unwrap_err();

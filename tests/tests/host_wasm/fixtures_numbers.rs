@@ -1,7 +1,7 @@
 //! The test plugin `endianness` of the proxy-wasm C++ host: numbers pass as they are.
 
 use bench_host::engine::{Callback, Plugin as _};
-use bench_host::host::{Host, Level, Profile, Settings, Shared};
+use bench_host::host::{Host, Level, Profile, Settings, World};
 use bench_host::testing::Call;
 
 use super::guest::{host, log, logging, plugin};
@@ -15,7 +15,7 @@ fn arguments_and_results_of_callbacks() {
         (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local.get 0))
         (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (local.get 1))
         (func (export "proxy_on_done") (param i32) (result i32) (i32.const -2))"#;
-    let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+    let host = Host::new(Settings::new(Profile::Envoy), &World::default());
     let mut guest = plugin(body).guest(host).unwrap();
     let headers = Callback::RequestHeaders { context: LARGE, count: 1, end: false };
     assert_eq!(guest.call(headers), Ok(Some(LARGE)));

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use bench_host::engine::wasm::WasmPlugin;
 use bench_host::engine::{Callback, Guest as _, Heap};
-use bench_host::host::{Host, Profile, Settings, Shared};
+use bench_host::host::{Host, Profile, Settings, World};
 use bench_host::measure::{Ledger, Phase};
 use bench_host::testing::Call;
 
-use super::guest::{LIMITS, host, log, logging, module, start_error};
+use super::guest::{LIMITS, host, logging, module, start_error};
 
 /// What every plugin needs.
 const PLUGIN: &str = r#"(func (export "proxy_abi_version_0_2_1"))
@@ -61,7 +61,7 @@ fn a_memory_without_pages_is_enough_to_begin_with() {
         rest.replacen("(result i32)))", &format!("(result i32))) {import} {PLUGIN}"), 1)
     ));
     let plugin = WasmPlugin::compile(&bytes, LIMITS).unwrap();
-    let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+    let host = Host::new(Settings::new(Profile::Envoy), &World::default());
     let mut guest = plugin.instantiate(host).unwrap();
     assert_eq!(guest.call(Callback::Tick { context: 1 }), Ok(Some(1)));
     assert_eq!((guest.heap(), guest.host().memory_bytes), (Heap::default(), 0));
@@ -97,7 +97,7 @@ fn books_that_lie() {
         // A version where the last of these addresses ends, and nothing behind it.
         let version = "(data (i32.const 131064) \"\\01\\00\\00\\00\\00\\00\\00\\00\")";
         let plugin = WasmPlugin::compile(&module(&format!("{books}{version}")), LIMITS).unwrap();
-        let host = Host::new(Settings::new(Profile::Envoy), Shared::default());
+        let host = Host::new(Settings::new(Profile::Envoy), &World::default());
         let mut guest = plugin.instantiate(host).unwrap();
         assert_eq!(guest.heap().books, None, "{books}");
         assert_eq!(guest.gauge().allocations, None, "{books}");
@@ -154,7 +154,7 @@ fn starts_soon(what: &str, body: &str) {
     let begin = Instant::now();
     let plugin = WasmPlugin::compile(&bytes, LIMITS);
     let started = plugin.and_then(|plugin| {
-        plugin.instantiate(Host::new(Settings::new(Profile::Envoy), Shared::default())).map(drop)
+        plugin.instantiate(Host::new(Settings::new(Profile::Envoy), &World::default())).map(drop)
     });
     let took = begin.elapsed();
     println!("{what}: {took:?}, {:?}", started.as_ref().err().map(ToString::to_string));
