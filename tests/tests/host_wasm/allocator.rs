@@ -150,3 +150,18 @@ fn a_trap_after_an_inner_allocation_names_the_outer_call() {
        1: request_body
     ");
 }
+
+#[test]
+fn a_trap_in_an_inner_allocation_names_the_inner_call() {
+    let allocator = r#"(func $allocate (export "malloc") (param i32) (result i32)
+        (if (i32.eq (local.get 0) (i32.const 1)) (then (unreachable)))
+        (drop (call $proxy_get_header_map_value
+            (i32.const 0) ':path' (i32.const 32) (i32.const 36)))
+        (i32.const 70000))"#;
+    insta::assert_snapshot!(read(allocator).unwrap_err(), @"
+    the plugin failed in proxy_on_request_body, inside its call of proxy_get_header_map_value: it aborted (a panic or a failed assertion)
+       0: allocate
+       1: allocate
+       2: request_body
+    ");
+}
