@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::abi::{BufferKind, Direction, MapKind, Status};
 use super::headers::{decode_pairs, encode_pairs};
 use super::log::Level;
+use super::phases::Reply;
 use super::stream::LocalReply;
 use super::{HeaderMap, Host};
 
@@ -248,7 +249,7 @@ pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
     c.read(pairs.0, pairs.1, |host, wire| {
         host.ledger.bytes_out(wire.len() as u64);
         let map = host.open_map(kind).ok_or(Status::BadArgument)?;
-        *map = decode_pairs(wire).into_iter().collect();
+        map.replace_all(decode_pairs(wire));
         Ok::<_, Status>(())
     })??;
     Ok(())
@@ -284,11 +285,13 @@ pub fn send_local_response<C: Caller>(
     details: Span,
     body: Span,
     headers: Span,
+    grpc_status: u32,
 ) -> Answer<C> {
-    let details = String::from_utf8_lossy(&take(c, details)?).into_owned();
+    let said = Bytes::from(take(c, details)?);
+    let details = String::from_utf8_lossy(&said).into_owned();
     let body = Bytes::from(take(c, body)?);
     let headers = take(c, headers)?;
-    let headers = decode_pairs(&headers)
+    let headers: Vec<_> = decode_pairs(&headers)
         .into_iter()
         .map(|(name, value)| {
             let name = name.to_ascii_lowercase();
@@ -302,7 +305,15 @@ pub fn send_local_response<C: Caller>(
             "" => format!("via_wasm::{plugin}"),
             details => format!("via_wasm::{plugin}::{}", details.replace(' ', "_")),
         };
+        let (headers_said, body_said) = (headers.clone(), body.clone());
         stream.pending_reply = Some(LocalReply { status, details, headers, body });
+        c.host().last_reply = Some(Reply {
+            status,
+            grpc_status,
+            details: said,
+            headers: headers_said,
+            body: body_said,
+        });
     }
     Ok(())
 }

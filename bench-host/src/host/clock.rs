@@ -5,6 +5,7 @@
 pub struct Clock {
     now: u64,
     random: u64,
+    frozen: bool,
 }
 
 /// 2026-01-01T00:00:00Z in nanoseconds since the epoch.
@@ -15,19 +16,29 @@ const STEP: u64 = 1_000;
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { now: START, random: 0x2545_F491_4F6C_DD1D }
+        Self { now: START, random: 0x2545_F491_4F6C_DD1D, frozen: false }
     }
 }
 
 impl Clock {
+    /// A clock that stands still, at these nanoseconds since the epoch; so does its monotonic time.
+    pub fn frozen(now: u64) -> Self {
+        Self { now, frozen: true, ..Self::default() }
+    }
+
     /// Nanoseconds since the epoch.
     pub fn wall(&mut self) -> u64 {
-        self.now += STEP;
+        if !self.frozen {
+            self.now += STEP;
+        }
         self.now
     }
 
     /// Nanoseconds since the host began.
     pub fn monotonic(&mut self) -> u64 {
+        if self.frozen {
+            return self.now;
+        }
         self.wall() - START
     }
 

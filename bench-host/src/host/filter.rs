@@ -31,7 +31,7 @@ pub struct Measure {
 /// A proxy with one plugin in one VM.
 pub struct Proxy {
     guest: Box<dyn Guest>,
-    measure: Measure,
+    pub(super) measure: Measure,
     last_context: u32,
 }
 
@@ -391,7 +391,7 @@ impl Proxy {
     }
 
     /// Makes a callback and books what it cost.
-    fn call(&mut self, callback: Callback) -> Result<Option<u32>, Fault> {
+    pub(super) fn call(&mut self, callback: Callback) -> Result<Option<u32>, Fault> {
         let before = if self.measure.usage { self.guest.gauge() } else { Gauge::default() };
         let host = self.guest.host();
         host.current = callback.context();

@@ -63,6 +63,8 @@ pub struct Log {
     level: Level,
     lines: Vec<LogLine>,
     dropped: u64,
+    kept_lines: usize,
+    kept_bytes: usize,
 }
 
 /// Bytes of a line that are kept.
@@ -74,7 +76,19 @@ impl Log {
 
     /// A log of lines from `level` on.
     pub fn new(level: Level) -> Self {
-        Self { level, lines: Vec::new(), dropped: 0 }
+        Self {
+            level,
+            lines: Vec::new(),
+            dropped: 0,
+            kept_lines: Self::KEPT_LINES,
+            kept_bytes: KEPT_BYTES,
+        }
+    }
+
+    /// Keeps as many lines, and as many bytes of each, for a reader that compares them.
+    pub fn keep(&mut self, lines: usize, bytes: usize) {
+        self.kept_lines = lines;
+        self.kept_bytes = bytes;
     }
 
     /// Adds a line, if it matters enough.
@@ -82,11 +96,11 @@ impl Log {
         if level < self.level {
             return;
         }
-        if self.lines.len() == Self::KEPT_LINES {
+        if self.lines.len() >= self.kept_lines {
             self.dropped += 1;
             return;
         }
-        let kept = message.get(..KEPT_BYTES).unwrap_or(message);
+        let kept = message.get(..self.kept_bytes).unwrap_or(message);
         let message = String::from_utf8_lossy(kept).into_owned();
         self.lines.push(LogLine { level, message });
     }

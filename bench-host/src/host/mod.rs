@@ -9,6 +9,7 @@ mod headers;
 mod log;
 mod metrics;
 mod output;
+mod phases;
 mod properties;
 mod settings;
 mod shared;
@@ -26,6 +27,8 @@ pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
 pub use metrics::Metrics;
 pub use output::Received;
+pub use phases::{Reply, Step};
+pub use properties::GivenProperties;
 pub use settings::{Profile, Settings};
 pub use shared::Shared;
 pub use stream::{Half, Iteration, LocalReply, Stream};
@@ -49,6 +52,10 @@ pub struct Host {
     pub metrics: Metrics,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
+    /// Properties that a test gives.
+    pub given_properties: Option<GivenProperties>,
+    /// What the plugin last passed to `proxy_send_local_response` on a stream.
+    pub last_reply: Option<Reply>,
     /// The configuration of the plugin, while it is being configured.
     configuration: Option<Bytes>,
     streams: HashMap<u32, Stream>,
@@ -73,6 +80,8 @@ impl Host {
             shared,
             metrics: Metrics::default(),
             stubbed: BTreeMap::new(),
+            given_properties: None,
+            last_reply: None,
             configuration: None,
             streams: HashMap::new(),
             current: 0,

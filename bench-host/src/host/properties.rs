@@ -1,6 +1,7 @@
 //! Properties (attributes) that a plugin can read and set.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::headers::HeaderMap;
 use super::stream::Stream;
@@ -9,11 +10,33 @@ use super::{Host, Status};
 /// Filter state that plugins set is found under this prefix as well as without it.
 const STATE_PREFIX: &[u8] = b"wasm.";
 
+/// Properties that a test gives to the streams of a host.
+#[derive(Clone, Debug, Default)]
+pub struct GivenProperties {
+    /// Values by path, with points between the segments.
+    pub values: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether there are no others, beside what the plugin sets itself.
+    pub only: bool,
+}
+
 impl Host {
     /// The value of a property; its path's segments are separated by NUL.
     pub(super) fn property(&mut self, path: &[u8]) -> Option<Vec<u8>> {
         let name = self.settings.plugin_name.clone();
         let joined = joined(path);
+        if let Some(given) = &self.given_properties {
+            let only = given.only;
+            let value = given.values.get(joined.as_ref()).cloned();
+            if value.is_some() && self.stream().is_some() {
+                return value;
+            }
+            if only {
+                return match joined.as_ref() {
+                    b"plugin_name" | b"plugin_root_id" | b"plugin_vm_id" => Some(Vec::new()),
+                    path => self.stream()?.filter_state.get(path).cloned(),
+                };
+            }
+        }
         match joined.as_ref() {
             b"plugin_name" => return Some(name.into_bytes()),
             b"plugin_root_id" | b"plugin_vm_id" => return Some(Vec::new()),

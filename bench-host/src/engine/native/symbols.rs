@@ -69,8 +69,10 @@ symbols! {
         => |g| calls::set_property(g, span(p, n), span(vp, vn));
     fn proxy_send_local_response(
         status: u32, dp: *const u8, dn: usize, bp: *const u8, bn: usize,
-        hp: *const u8, hn: usize, _grpc_status: i32,
-    ) => |g| calls::send_local_response(g, status, span(dp, dn), span(bp, bn), span(hp, hn));
+        hp: *const u8, hn: usize, grpc_status: i32,
+    ) => |g| calls::send_local_response(
+        g, status, span(dp, dn), span(bp, bn), span(hp, hn), grpc_status.cast_unsigned(),
+    );
     fn proxy_continue_stream(kind: u32) => |g| calls::continue_stream(g, kind);
     fn proxy_close_stream(kind: u32) => |g| calls::close_stream(g, kind);
     fn proxy_set_effective_context(context: u32)

@@ -144,8 +144,9 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
                      bn: u32,
                      hp: u32,
                      hn: u32,
-                     _grpc: u32| {
-                calls::send_local_response(g, status, span(dp, dn), span(bp, bn), span(hp, hn))
+                     grpc: u32| {
+                let headers = span(hp, hn);
+                calls::send_local_response(g, status, span(dp, dn), span(bp, bn), headers, grpc)
             })
         }
         "proxy_continue_stream" => import!(|g, kind: u32| calls::continue_stream(g, kind)),
