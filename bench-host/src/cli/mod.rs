@@ -7,6 +7,7 @@ mod inspect;
 mod passes;
 mod peers;
 mod replay;
+mod test;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Peers(peers::Arguments),
     Replay(Box<replay::Arguments>),
+    Test(Box<test::Arguments>),
 }
 
 /// Parses the arguments and runs the command.
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

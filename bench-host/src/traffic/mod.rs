@@ -56,7 +56,7 @@ mod synth;
 mod synth_body;
 mod synth_json;
 mod synth_spec;
-mod url;
+pub(crate) mod url;
 mod words;
 
 pub use body::{Body, BodyChunks};

@@ -9,3 +9,4 @@ mod outputs;
 mod plugin_errors;
 mod plugins;
 mod results;
+mod suites;
