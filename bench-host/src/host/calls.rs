@@ -291,7 +291,11 @@ pub fn send_local_response<C: Caller>(
     let details = String::from_utf8_lossy(&said).into_owned();
     let body = Bytes::from(take(c, body)?);
     let headers = take(c, headers)?;
-    let headers: Vec<_> = decode_pairs(&headers)
+    let pairs = decode_pairs(&headers).into_iter();
+    let headers_said = pairs
+        .map(|(name, value)| (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value)))
+        .collect();
+    let headers = decode_pairs(&headers)
         .into_iter()
         .map(|(name, value)| {
             let name = name.to_ascii_lowercase();
@@ -305,7 +309,7 @@ pub fn send_local_response<C: Caller>(
             "" => format!("via_wasm::{plugin}"),
             details => format!("via_wasm::{plugin}::{}", details.replace(' ', "_")),
         };
-        let (headers_said, body_said) = (headers.clone(), body.clone());
+        let body_said = body.clone();
         stream.pending_reply = Some(LocalReply { status, details, headers, body });
         c.host().last_reply = Some(Reply {
             status,

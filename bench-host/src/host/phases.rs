@@ -19,7 +19,7 @@ pub struct Reply {
     pub grpc_status: u32,
     /// Details, as the plugin gave them.
     pub details: Bytes,
-    /// Headers, with names in lower case.
+    /// Headers, as the plugin gave them.
     pub headers: Vec<(Bytes, Bytes)>,
     /// Body.
     pub body: Bytes,

@@ -25,6 +25,18 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
+    pub(super) fn empty(name: &str, at: Place) -> Self {
+        Self {
+            name: name.to_owned(),
+            at,
+            failures: Vec::new(),
+            crash: None,
+            log: Vec::new(),
+            took: Duration::ZERO,
+            bench: None,
+        }
+    }
+
     /// Whether everything was as expected.
     pub fn passed(&self) -> bool {
         self.failures.is_empty() && self.crash.is_none()

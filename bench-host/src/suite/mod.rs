@@ -10,9 +10,11 @@ mod error;
 pub mod output;
 mod place;
 mod re2;
+mod run;
 mod session;
 mod text_format;
 mod textproto;
+mod toml;
 
 use std::fmt;
 use std::fs;
@@ -27,8 +29,7 @@ pub use error::SuiteError;
 pub use place::{Place, Problem};
 
 use crate::engine::Plugin;
-use crate::host::{GivenProperties, Level, Profile, Settings};
-use session::Setup;
+use crate::host::{Level, Profile};
 
 /// Cases, read from a file.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub struct Suite {
 #[derive(Debug)]
 enum Format {
     Textproto(textproto::TestSuite),
+    Toml(toml::File),
 }
 
 /// A case, as far as a list shows it.
@@ -92,9 +94,10 @@ impl Suite {
     /// [`SuiteError`], with every place at which something is wrong.
     pub fn read(path: &Path) -> Result<Self, SuiteError> {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        let read = match extension {
+        let read: fn(&str) -> _ = match extension {
+            Some("toml") => |text| toml::read(text).map(Format::Toml),
             Some("textpb" | "textproto" | "prototxt" | "pbtxt" | "txtpb") => {
-                |text: &str| textproto::read(text).map(Format::Textproto)
+                |text| textproto::read(text).map(Format::Textproto)
             }
             _ => return Err(SuiteError::UnknownFormat(path.to_owned())),
         };
@@ -114,14 +117,19 @@ impl Suite {
 
     /// The plugin that the suite names, as it does.
     pub fn plugin(&self) -> Option<PathBuf> {
-        let Format::Textproto(suite) = &self.format;
-        named(&suite.env.wasm_path)
+        match &self.format {
+            Format::Textproto(suite) => named(&suite.env.wasm_path),
+            Format::Toml(file) => file.plugin.clone(),
+        }
     }
 
     /// The file of the plugin's configuration that the suite names, as it does.
     pub fn configuration(&self) -> Option<PathBuf> {
-        let Format::Textproto(suite) = &self.format;
-        named(&suite.env.config_path)
+        match &self.format {
+            Format::Textproto(suite) => named(&suite.env.config_path),
+            // Each case reads its own.
+            Format::Toml(_) => None,
+        }
     }
 
     /// A file that the suite names: from its own folder, or from the current one.
@@ -132,71 +140,21 @@ impl Suite {
 
     /// The cases in order.
     pub fn cases(&self) -> Vec<Case<'_>> {
-        let Format::Textproto(suite) = &self.format;
-        let tests = suite.tests.iter();
-        tests
-            .map(|test| Case { name: &test.name, at: test.at, benchmark: test.benchmark })
-            .collect()
-    }
-
-    /// Runs a case, by its place in the list; `None` where there is none.
-    pub fn run(
-        &self,
-        number: usize,
-        plugins: Plugins<'_>,
-        options: &RunOptions,
-    ) -> Option<CaseResult> {
-        let Format::Textproto(suite) = &self.format;
-        let test = suite.tests.get(number)?;
-        Some(self.run_test(test, &suite.env, plugins, options))
-    }
-
-    fn run_test(
-        &self,
-        test: &textproto::Test,
-        env: &textproto::Env,
-        plugins: Plugins<'_>,
-        options: &RunOptions,
-    ) -> CaseResult {
-        let mut setup = textproto_setup(test, env, options);
-        let mut result = textproto::run(test, plugins.counted, &setup, &self.folder);
-        if let Some(timed) = plugins.timed.filter(|_| test.benchmark && result.passed())
-            && let Ok(inputs) = textproto::Inputs::of(test, &self.folder)
-        {
-            let mut work = textproto::Repeated::new(inputs, env);
-            setup.whole_log = false;
-            match bench::bench(plugins.counted, timed, &setup, options.iterations, &mut work) {
-                Ok(bench) => result.bench = Some(bench),
-                Err(error) => result.crash = Some(format!("in the benchmark: {error}")),
-            }
+        match &self.format {
+            Format::Textproto(suite) => suite
+                .tests
+                .iter()
+                .map(|test| Case { name: &test.name, at: test.at, benchmark: test.benchmark })
+                .collect(),
+            Format::Toml(file) => file
+                .cases
+                .iter()
+                .map(|case| Case { name: &case.name, at: case.at, benchmark: case.benchmark })
+                .collect(),
         }
-        result
     }
 }
 
 fn named(path: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| PathBuf::from(path))
-}
-
-/// The time that plugins see where the suite does not say one: the first millisecond there was,
-/// because some language runtimes take 0 for a clock that does not work.
-const FIRST_MILLISECOND: u64 = 1_000_000;
-
-fn textproto_setup(test: &textproto::Test, env: &textproto::Env, options: &RunOptions) -> Setup {
-    let mut settings = Settings::new(options.profile.unwrap_or(Profile::Envoy));
-    settings.stop_is_stop_all = !options.abi_0_2_100;
-    let configured = env.log_level.checked_sub(1).and_then(Level::from_abi);
-    settings.log_level = options.log_level.or(configured).unwrap_or(Level::Info);
-    let frozen = match env.time_secs {
-        0 => FIRST_MILLISECOND,
-        seconds => seconds.saturating_mul(1_000_000_000),
-    };
-    let values = test.properties.iter().cloned().collect();
-    Setup {
-        settings,
-        configuration: options.configuration.clone().unwrap_or_default(),
-        frozen: Some(frozen),
-        properties: Some(GivenProperties { values, only: true }),
-        whole_log: true,
-    }
 }

@@ -47,7 +47,7 @@ mod har_model;
 mod har_notes;
 mod headers;
 mod lines;
-mod lines_body;
+pub(crate) mod lines_body;
 mod lines_model;
 mod message;
 mod open;

@@ -10,3 +10,4 @@ mod plugin_errors;
 mod plugins;
 mod results;
 mod suites;
+mod suites_toml;

@@ -28,13 +28,13 @@ fn env(message: Message<'_>) -> Env {
         "wasm_path" => env.wasm_path = message.string(field),
         "config_path" => env.config_path = message.string(field),
         "test_path" | "log_path" => drop(message.string(field)),
-        "log_level" => env.log_level = message.choice(field, &LOG_LEVELS),
-        "time_secs" => env.time_secs = message.number(field, 0, i128::from(u64::MAX)),
+        "log_level" => env.log_level = message.choice(&field, &LOG_LEVELS),
+        "time_secs" => env.time_secs = message.number(&field, 0, i128::from(u64::MAX)),
         "num_additional_streams" => {
-            env.num_additional_streams = message.number(field, 0, i128::from(u64::MAX));
+            env.num_additional_streams = message.number(&field, 0, i128::from(u64::MAX));
         }
         "additional_stream_advance_rate" => {
-            env.additional_stream_advance_rate = message.number(field, 0, i128::from(u64::MAX));
+            env.additional_stream_advance_rate = message.number(&field, 0, i128::from(u64::MAX));
         }
         _ => message.unknown(&field),
     });
@@ -48,7 +48,7 @@ fn test(message: Message<'_>) -> Test {
     let mut plan: Option<(String, Place)> = None;
     message.named("Test").each(|message, field| match field.name.as_str() {
         "name" => test.name = message.string(field),
-        "benchmark" => test.benchmark = message.boolean(field),
+        "benchmark" => test.benchmark = message.boolean(&field),
         "request_headers" => test.request_headers = Some(invocation(message.once(field))),
         "request_body" => test.request_body.push(invocation(message.message(field))),
         "response_headers" => test.response_headers = Some(invocation(message.once(field))),
@@ -59,11 +59,11 @@ fn test(message: Message<'_>) -> Test {
         "properties" => test.properties.push(property(message.message(field))),
         "num_chunks" => {
             message.one_of("body_chunking_plan", &mut plan, &field);
-            test.chunking = Some(Chunking::Number(message.number(field, 1, i128::from(i32::MAX))));
+            test.chunking = Some(Chunking::Number(message.number(&field, 1, i128::from(i32::MAX))));
         }
         "chunk_size" => {
             message.one_of("body_chunking_plan", &mut plan, &field);
-            test.chunking = Some(Chunking::Size(message.number(field, 1, i128::from(i64::MAX))));
+            test.chunking = Some(Chunking::Size(message.number(&field, 1, i128::from(i64::MAX))));
         }
         _ => message.unknown(&field),
     });
@@ -130,8 +130,8 @@ fn immediate(message: Message<'_>) -> Immediate {
     let mut immediate = Immediate { at: message.at(), ..Immediate::default() };
     let most = i128::from(u32::MAX);
     message.named("Immediate").each(|message, field| match field.name.as_str() {
-        "http_status" => immediate.http_status = Some(message.number(field, 0, most)),
-        "grpc_status" => immediate.grpc_status = Some(message.number(field, 0, most)),
+        "http_status" => immediate.http_status = Some(message.number(&field, 0, most)),
+        "grpc_status" => immediate.grpc_status = Some(message.number(&field, 0, most)),
         "details" => immediate.details = Some(message.string(field)),
         _ => message.unknown(&field),
     });
@@ -142,7 +142,7 @@ fn matcher(message: Message<'_>) -> StringMatcher {
     let mut matcher = StringMatcher { at: message.at(), ..StringMatcher::default() };
     let mut given: Option<(String, Place)> = None;
     message.named("StringMatcher").each(|message, field| match field.name.as_str() {
-        "invert" => matcher.invert = message.boolean(field),
+        "invert" => matcher.invert = message.boolean(&field),
         "exact" => {
             message.one_of("matcher", &mut given, &field);
             matcher.pattern = Some(Pattern::Exact(message.bytes(field)));

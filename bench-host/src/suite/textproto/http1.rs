@@ -49,21 +49,24 @@ pub(super) fn response(text: &[u8]) -> Result<HeaderMap, String> {
     Ok(map)
 }
 
-fn add(map: &mut HeaderMap, headers: Vec<(String, Vec<u8>)>) {
+fn add(map: &mut HeaderMap, headers: Fields) {
     for (name, value) in headers {
         map.add(name.as_bytes(), &value);
     }
 }
 
+/// Headers as they were written, with names in lower case.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// The first line and the headers, up to an empty line or the end.
-fn head(text: &[u8]) -> Result<(String, Vec<(String, Vec<u8>)>), String> {
+fn head(text: &[u8]) -> Result<(String, Fields), String> {
     let mut lines = text
         .split(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .skip_while(|line| line.is_empty());
     let first = lines.next().unwrap_or_default();
     let first = str::from_utf8(first).map_err(|_| "the first line is not UTF-8".to_owned())?;
-    let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut headers = Fields::new();
     for line in lines.take_while(|line| !line.is_empty()) {
         if line.starts_with(b" ") || line.starts_with(b"\t") {
             // An old form: the value goes on.

@@ -96,8 +96,8 @@ impl<'a> Message<'a> {
     }
 
     /// `true` or `false`, in all the ways in which they are written.
-    pub fn boolean(&mut self, field: Field) -> bool {
-        self.singular(&field);
+    pub fn boolean(&mut self, field: &Field) -> bool {
+        self.singular(field);
         match &field.value {
             Value::Word(word) if ["true", "True", "t"].contains(&word.as_str()) => true,
             Value::Word(word) if ["false", "False", "f"].contains(&word.as_str()) => false,
@@ -111,8 +111,13 @@ impl<'a> Message<'a> {
     }
 
     /// A whole number, decimal, octal or hexadecimal; 0 where it is none.
-    pub fn number<N: TryFrom<i128> + Default>(&mut self, field: Field, low: i128, high: i128) -> N {
-        self.singular(&field);
+    pub fn number<N: TryFrom<i128> + Default>(
+        &mut self,
+        field: &Field,
+        low: i128,
+        high: i128,
+    ) -> N {
+        self.singular(field);
         let number = match &field.value {
             Value::Word(word) => integer(word),
             Value::Message(_) | Value::Text(_) => None,
@@ -126,8 +131,8 @@ impl<'a> Message<'a> {
     }
 
     /// One of some names, or the number of one.
-    pub fn choice(&mut self, field: Field, names: &[&str]) -> u32 {
-        self.singular(&field);
+    pub fn choice(&mut self, field: &Field, names: &[&str]) -> u32 {
+        self.singular(field);
         let place = match &field.value {
             Value::Word(word) => {
                 let named = names.iter().position(|name| name == word);
