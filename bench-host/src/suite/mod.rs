@@ -158,3 +158,23 @@ impl Suite {
 fn named(path: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The blocks of a document that are in a language.
+    fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+        let fence = format!("```{language}\n");
+        text.split(&fence).skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect()
+    }
+
+    #[test]
+    fn the_examples_of_the_documentation_are_suites() {
+        let text = include_str!("../../../docs/suites.md");
+        let (ours, google) = (blocks(text, "toml"), blocks(text, "textproto"));
+        assert_eq!((ours.len(), google.len()), (1, 1));
+        assert_eq!(toml::read(ours[0]).unwrap().cases.len(), 1);
+        assert_eq!(textproto::read(google[0]).unwrap().tests.len(), 1);
+    }
+}

@@ -152,3 +152,38 @@ impl Stream {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn each_half_gets_its_own_input() {
+        let suite = r#"test {
+            request_headers { input { header { key: ":method" value: "GET" } } }
+            request_body { input { content: "a" } } request_body { input { content: "b" } }
+            response_headers { input { header { key: ":status" value: "200" } } } }"#;
+        let suite = super::super::read(suite).unwrap();
+        let inputs = Inputs::of(&suite.tests[0], Path::new("")).unwrap();
+        let script = Repeated::new(inputs, &suite.env).script;
+        let shown = script.iter().map(|action| match action {
+            Action::Create => "create".to_owned(),
+            Action::Headers(direction, map) => {
+                let names = map.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+                format!("{direction:?} {}", names.collect::<String>())
+            }
+            Action::Body(direction, chunk, end) => format!("{direction:?} {chunk:?} {end}"),
+            Action::Destroy => "destroy".to_owned(),
+        });
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r#"
+        create
+        Request :method
+        Request b"a" false
+        Request b"b" true
+        Response :status
+        destroy
+        "#);
+    }
+}
