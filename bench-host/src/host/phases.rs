@@ -106,8 +106,10 @@ impl Proxy {
     /// # Errors
     /// [`Fault`] when the plugin traps.
     pub fn end_plugin(&mut self) -> Result<(), Fault> {
-        self.call(Callback::Done { context: ROOT })?;
-        self.call(Callback::Delete { context: ROOT })?;
+        // 0: the plugin is not done yet, and nothing is left that it could wait for.
+        if self.call(Callback::Done { context: ROOT })? != Some(0) {
+            self.call(Callback::Delete { context: ROOT })?;
+        }
         Ok(())
     }
 
