@@ -14,6 +14,7 @@ mod http;
 mod log;
 mod metrics;
 mod output;
+mod phases;
 mod properties;
 mod protobuf;
 mod proxy;
@@ -41,6 +42,7 @@ pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
 pub use metrics::{Histogram, MetricKind, Metrics, Reading};
 pub use output::Received;
+pub use phases::{Reply, Step};
 pub use proxy::{Measure, Proxy};
 pub use quota::{DEFAULT_QUOTA, Quota};
 pub use settings::{FailurePolicy, Node, Profile, Settings};
@@ -83,6 +85,8 @@ pub struct Host {
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
     pub upstreams: upstream::Session,
+    /// What the plugin last passed to `proxy_send_local_response` on a stream.
+    last_reply: Option<Reply>,
     /// What the plugin has declared of properties.
     declared: BTreeMap<Vec<u8>, properties::Declared>,
     /// Root contexts: the plugin, once for each of its configurations that is in use.
@@ -125,6 +129,7 @@ impl Host {
             rebuild_requested: false,
             stubbed: BTreeMap::new(),
             upstreams: world.upstreams.session(),
+            last_reply: None,
             declared: BTreeMap::new(),
             roots: BTreeMap::new(),
             streams: HashMap::new(),

@@ -29,7 +29,7 @@ pub struct Measure {
 /// those that are opened after it get is decided by the [failure policy](FailurePolicy).
 pub struct Proxy {
     guest: Box<dyn Guest>,
-    measure: Measure,
+    pub(super) measure: Measure,
     last_context: u32,
     root: u32,
     fault: Option<Fault>,
@@ -326,7 +326,7 @@ impl Proxy {
     }
 
     /// Makes a callback and books what it cost.
-    fn call(&mut self, callback: Callback) -> Option<u32> {
+    pub(super) fn call(&mut self, callback: Callback) -> Option<u32> {
         if self.fault.is_some() {
             return None;
         }
