@@ -6,6 +6,7 @@ mod buffer;
 pub mod calls;
 mod clock;
 mod filter;
+mod foreign;
 mod headers;
 mod log;
 mod metrics;
@@ -59,12 +60,17 @@ pub struct Host {
     pub memory_bytes: u64,
     /// The plugin asked for a new VM in its place, which Higress gives it.
     pub rebuild_requested: bool,
+    /// New streams that an iteration of the event loop may begin at most, where the plugin has set
+    /// a limit (Higress).
+    pub max_requests_per_io_cycle: Option<u64>,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// The configuration of the plugin, while it is being configured.
     configuration: Option<Bytes>,
     /// What the plugin has declared of properties.
     declared: BTreeMap<Vec<u8>, properties::Declared>,
+    /// Expressions that the plugin has made.
+    expressions: foreign::Expressions,
     streams: HashMap<u32, Stream>,
     /// The context of the current callback.
     current: u32,
@@ -91,9 +97,11 @@ impl Host {
             quota: Quota::default(),
             memory_bytes: 0,
             rebuild_requested: false,
+            max_requests_per_io_cycle: None,
             stubbed: BTreeMap::new(),
             configuration: None,
             declared: BTreeMap::new(),
+            expressions: foreign::Expressions::default(),
             streams: HashMap::new(),
             current: 0,
             effective: None,

@@ -30,7 +30,7 @@ impl Host {
         if let Some(given) = given {
             return Ok(given.clone());
         }
-        let attributes = self.attributes();
+        let attributes = self.attributes_of(self.effective.unwrap_or(self.current));
         let state = dotted.strip_prefix(STATE_PREFIX).unwrap_or(&dotted);
         let value = if settings.only_given_properties && !dotted.starts_with(b"plugin_") {
             attributes.state(state)
@@ -43,11 +43,11 @@ impl Host {
         value.ok_or(Status::NotFound)?.encode()
     }
 
-    /// What is known now, for host calls and expressions.
-    pub(super) fn attributes(&self) -> Attributes<'_> {
+    /// What is known now of a context.
+    pub(super) fn attributes_of(&self, context: u32) -> Attributes<'_> {
         Attributes {
             settings: &self.settings,
-            stream: self.streams.get(&self.effective.unwrap_or(self.current)),
+            stream: self.streams.get(&context),
             declared: &self.declared,
             logging: self.logging,
             now: self.clock.peek(),

@@ -30,6 +30,8 @@ pub struct Stream {
     pub buffer_limit: Option<u32>,
     /// Changes of the request headers do not make the proxy look for another route.
     pub keeps_route: bool,
+    /// How often the plugin has made the proxy look for the route anew.
+    pub route_clears: u32,
     /// When the stream began, in nanoseconds since the epoch.
     pub started: u64,
     /// What the stream has taken of the VM's quota.
@@ -121,6 +123,7 @@ impl Stream {
             span_tags: BTreeMap::new(),
             buffer_limit: None,
             keeps_route: false,
+            route_clears: 0,
             started: 0,
             charged: 0,
             details: String::new(),

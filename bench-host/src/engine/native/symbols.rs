@@ -101,7 +101,6 @@ symbols! {
         _timeout: u32, token: *mut u32,
     ) => |g| calls::http_call(g, address(token));
     fn proxy_call_foreign_function(
-        _name: *const u8, _name_len: usize, _args: *const u8, _args_len: usize,
-        _result: *mut *mut u8, _result_len: *mut usize,
-    ) => |g| calls::call_foreign_function(g);
+        p: *const u8, n: usize, ap: *const u8, an: usize, rp: *mut *mut u8, rn: *mut usize,
+    ) => |g| calls::call_foreign_function(g, span(p, n), span(ap, an), out(rp, rn));
 }

@@ -214,8 +214,8 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
             })
         }
         "proxy_call_foreign_function" => {
-            import!(|g, _a: u32, _b: u32, _c: u32, _d: u32, _e: u32, _f: u32| {
-                calls::call_foreign_function(g)
+            import!(|g, p: u32, n: u32, ap: u32, an: u32, rp: u32, rn: u32| {
+                calls::call_foreign_function(g, span(p, n), span(ap, an), out(rp, rn))
             })
         }
         _ => return None,
