@@ -15,3 +15,4 @@ mod order;
 mod pointers;
 mod replies;
 mod resume;
+mod shared_state;
