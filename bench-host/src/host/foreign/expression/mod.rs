@@ -7,6 +7,7 @@
 //! Written by hand because an expression is a guest's input: it may not cost more stack, time or
 //! memory than it is long.
 
+mod functions;
 mod lex;
 mod operators;
 mod parse;
@@ -200,8 +201,20 @@ mod tests {
         for source in deep {
             assert_eq!(eval(&mut host, &source), Err(Status::BadArgument), "{}", &source[..8]);
         }
-        let chain = "1+".repeat(100) + "1";
-        assert_eq!(eval(&mut host, &chain), Ok(Some(101_i64.to_le_bytes().to_vec())));
+    }
+
+    #[test]
+    fn the_deepest_fits_into_a_part_of_a_thread() {
+        const STACK: usize = 512 * 1024;
+        let evaluate = || {
+            // A level of brackets counts twice: once for itself, once for what stands in it.
+            let deepest = "(".repeat(15) + "1" + &"+1".repeat(128) + &")".repeat(15);
+            assert_eq!(eval(&mut with_request(), &deepest), Ok(Some(129_i64.to_le_bytes().into())));
+            let fields = "a".to_owned() + &".b".repeat(128);
+            assert_eq!(eval(&mut with_request(), &fields), Err(Status::InternalFailure));
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn(evaluate).unwrap();
+        thread.join().unwrap();
     }
 
     #[test]

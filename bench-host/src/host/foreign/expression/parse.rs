@@ -1,7 +1,8 @@
 //! The tree of an expression.
 
+use super::functions::Function;
 use super::lex::{Token, tokens};
-use super::operators::{Function, Operator};
+use super::operators::Operator;
 
 /// An expression.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ pub(super) enum Expression {
 
 /// Most levels of brackets and signs in front, and most operators and fields in all. The tree is no
 /// deeper than both together, and so is what evaluates it and takes it down.
-const MAX_NESTING: u32 = 48;
-const MAX_OPERATORS: u32 = 512;
+const MAX_NESTING: u32 = 32;
+const MAX_OPERATORS: u32 = 128;
 
 /// The expression of a source, if it is one that is understood.
 pub(super) fn parse(source: &str) -> Option<Expression> {
