@@ -320,6 +320,10 @@ impl Proxy {
                 Action::Resume { context, direction } => self.resume(context, direction),
                 Action::ResumeConnection { context } => self.resume_connection(context),
                 Action::Close { context, kind } => self.cut_off(context, kind),
+                Action::Inject { context, body, end } => {
+                    // There is nobody left to tell that there is no response yet.
+                    let _ = self.host().inject(context, &body, end);
+                }
                 Action::EndRoot { root } => self.end_root(root),
             }
         }
