@@ -98,11 +98,19 @@ const LOGGING: &str = r#"
             (local.get $at) (local.get $len) (i32.const 0) (i32.const 4)))
         (call $text (local.get $at) (local.get $len))
         (if (local.get $status)
-            (then (call $text ' fails'))
+            (then (call $text ' fails') (call $argument (local.get $status)))
             (else
                 (call $text '=')
                 (call $text (i32.load (i32.const 0)) (i32.load (i32.const 4)))))
-        (if (local.get $status) (then (call $argument (local.get $status))))
+        (call $flush))
+    (func $body (param $kind i32) (local $status i32)
+        (local.set $status (call $proxy_get_buffer_bytes (local.get $kind)
+            (i32.const 0) (i32.const 0x7fffffff) (i32.const 0) (i32.const 4)))
+        (if (local.get $status)
+            (then (call $text 'body fails') (call $argument (local.get $status)))
+            (else
+                (call $text 'body=')
+                (call $text (i32.load (i32.const 0)) (i32.load (i32.const 4)))))
         (call $flush))"#;
 
 const MARKER: &str = r#"(func (export "proxy_abi_version_0_2_1"))"#;
