@@ -66,7 +66,7 @@ fn unknown_imports_load_and_answer_unimplemented() {
     v128 0
     funcref 1
     several 12
-    wasi 12
+    wasi 52
     elsewhere 12
     other_type 12
     ");

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod bodies;
+mod callbacks;
 mod failure;
 mod faults;
 mod guest;
@@ -16,3 +17,4 @@ mod order;
 mod pointers;
 mod replies;
 mod resume;
+mod starting;
