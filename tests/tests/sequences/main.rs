@@ -7,6 +7,9 @@
 
 mod callout;
 mod held_body;
+mod local_reply;
+mod route_call;
 mod snippets;
 mod steps;
 mod streaming;
+mod tick;

@@ -83,7 +83,9 @@ pub fn add(map: u32, name: &str, value: &str) -> String {
 
 /// Removes a header field.
 pub fn remove(map: u32, name: &str) -> String {
-    format!("(call $status 'remove' (call $proxy_remove_header_map_value (i32.const {map}) '{name}'))")
+    format!(
+        "(call $status 'remove' (call $proxy_remove_header_map_value (i32.const {map}) '{name}'))"
+    )
 }
 
 /// Sets a property.
