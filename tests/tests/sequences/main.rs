@@ -5,9 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod access_log;
 mod callout;
+mod config_update;
+mod crash;
 mod held_body;
 mod local_reply;
+mod rebuild;
 mod route_call;
 mod snippets;
 mod steps;

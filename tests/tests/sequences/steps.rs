@@ -4,14 +4,34 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use bench_host::host::{Direction, Received, Slot, Stream, StreamId, World};
+use bench_host::engine::Plugin as _;
+use bench_host::host::{
+    Direction, Ended, Level, Measure, Received, Settings, Slot, Stream, StreamId, World,
+};
 use bench_host::upstream::Upstreams;
+
+use chunkwise_tests::guest::adapted;
 
 pub use bench_host::host::Direction::{Request, Response};
 
 /// A world with these upstreams, whose clock shows nothing but what a test lets pass.
 pub fn world(upstreams: &str) -> World {
     World { upstreams: Upstreams::parse(upstreams, "test").unwrap(), ..World::default() }
+}
+
+/// A worker of its own, whose VMs can be looked at when they have ended.
+pub fn slot(body: &str, settings: Settings, world: World) -> Slot<'static> {
+    let (plugin, settings) = adapted(body, settings);
+    let settings = Settings { log_level: Level::Trace, ..settings };
+    let make = move |host| plugin.guest(host);
+    let measure = Measure { time: false, usage: true };
+    Slot::start(make, settings, world, Bytes::from_static(b"cfg"), measure).unwrap()
+}
+
+/// What a VM that has ended had logged.
+pub fn logged(ended: &Ended) -> String {
+    let lines = ended.host.log.lines().iter();
+    lines.map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
 }
 
 /// Opens an HTTP/2 stream.
@@ -78,6 +98,13 @@ pub fn pass(slot: &mut Slot<'_>, milliseconds: u64) {
 pub fn log_of(slot: &mut Slot<'_>, id: StreamId) -> String {
     let lines = slot.proxy(id).unwrap().host().log.lines();
     lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// The status that the client received.
+pub fn status(slot: &mut Slot<'_>, id: StreamId) -> String {
+    let stream = slot.stream(id).unwrap();
+    let headers = stream.response.received.headers.as_ref().unwrap();
+    String::from_utf8_lossy(headers.get(b":status").unwrap()).into_owned()
 }
 
 /// What has gone on to the upstream or to the client so far: whether headers, which bytes, and
