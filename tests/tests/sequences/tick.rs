@@ -90,7 +90,6 @@ fn a_tick_has_no_stream() {
         &property("wasm_need_rebuild", "true"),
         &property("x", "y"),
         &header(0, ":path"),
-        &body(0),
         "(call $status 'memory' (call $proxy_get_property 'plugin_vm_memory'
             (i32.const 0) (i32.const 4)))
         (call $status 'length' (i32.load (i32.const 4)))
@@ -103,7 +102,6 @@ fn a_tick_has_no_stream() {
     property 1
     property 1
     :path fails 2
-    body fails 1
     memory 0
     length 8
     bytes 131072
