@@ -101,6 +101,7 @@ fn queues_are_found_by_name_and_keep_order() {
     dequeue 0
     first
     dequeue 7
+    queue_ready 1 1
     ");
 }
 
