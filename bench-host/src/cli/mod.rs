@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod failure;
+mod host;
 mod inspect;
 mod limits;
 mod passes;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use super::host::HostArguments;
 use super::limits::LimitArguments;
 use super::passes::Passes;
 use crate::engine::wasm::WASMTIME_VERSION;
@@ -63,6 +64,8 @@ pub(super) struct Arguments {
     /// Write the result as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    around: HostArguments,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -141,6 +144,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     options.settings.log_level = arguments.log_level.into();
     options.configuration = configuration;
+    arguments.around.apply(&mut options)?;
     options.workers = arguments.workers;
     options.rate = arguments.rate;
     options.outputs.clone_from(&arguments.outputs);

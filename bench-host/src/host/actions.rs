@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::Host;
-use super::abi::{Direction, StreamKind};
+use super::abi::{Direction, Status, StreamKind};
 use super::stream::LocalReply;
 
 /// Something that waits for the current callback to return.
@@ -30,13 +30,27 @@ pub(super) enum Action {
 /// Actions that one callback may put off; a plugin that asks for more is not heard.
 const MOST: usize = 1_024;
 
+impl Action {
+    /// Bytes that it takes until it is done.
+    pub fn memory(&self) -> u64 {
+        match self {
+            Self::Reply { reply, .. } => reply.memory(),
+            Self::Inject { body, .. } => body.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 impl Host {
-    /// Puts an action off; `false` when there are too many.
-    pub(super) fn put_off(&mut self, action: Action) -> bool {
-        let room = self.actions.len() < MOST;
-        if room {
+    /// Puts an action off. One that is too many is not done.
+    ///
+    /// # Errors
+    /// [`Status::InternalFailure`] when it takes more memory than the plugin may make the host keep.
+    pub(super) fn put_off(&mut self, action: Action) -> Result<(), Status> {
+        if self.actions.len() < MOST {
+            self.quota.charge("put-off actions", action.memory())?;
             self.actions.push_back(action);
         }
-        room
+        Ok(())
     }
 }

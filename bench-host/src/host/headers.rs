@@ -6,6 +6,8 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderMap {
     entries: Vec<(Bytes, Bytes)>,
+    /// Bytes of all names and values.
+    size: usize,
     folded: bool,
 }
 
@@ -13,7 +15,7 @@ impl HeaderMap {
     /// A map as test runners have it, with one value for a name: another one is joined to it with
     /// `, `. Sorted by name, and names keep the case in which they first came.
     pub fn folded() -> Self {
-        Self { entries: Vec::new(), folded: true }
+        Self { folded: true, ..Self::default() }
     }
 
     /// Adds a header at the end.
@@ -21,18 +23,22 @@ impl HeaderMap {
         if self.folded {
             return self.fold(name, value);
         }
+        self.size += name.len() + value.len();
         self.entries.push((lower(name), Bytes::copy_from_slice(value)));
     }
 
     fn fold(&mut self, name: &[u8], value: &[u8]) {
         if let Some(at) = self.position(name) {
             let known = &mut self.entries[at].1;
-            *known = match &known[..] {
+            let joined: Bytes = match &known[..] {
                 b"" => Bytes::copy_from_slice(value),
                 first => [first, b", ", value].concat().into(),
             };
+            self.size = self.size - known.len() + joined.len();
+            *known = joined;
             return;
         }
+        self.size += name.len() + value.len();
         let name = Bytes::copy_from_slice(name);
         let key = lower(&name);
         let at = self.entries.partition_point(|(known, _)| lower(known) < key);
@@ -42,6 +48,7 @@ impl HeaderMap {
     /// Takes these headers instead.
     pub fn replace_all<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
         self.entries.clear();
+        self.size = 0;
         for (name, value) in pairs {
             self.add(name, value);
         }
@@ -56,11 +63,17 @@ impl HeaderMap {
             at += 1;
             at <= first + 1 || !known.eq_ignore_ascii_case(name)
         });
+        self.measure();
     }
 
     /// Removes all headers of a name.
     pub fn remove(&mut self, name: &[u8]) {
         self.entries.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        self.size = self.entries.iter().map(|(name, value)| name.len() + value.len()).sum();
     }
 
     /// The first value of a name.
@@ -85,7 +98,12 @@ impl HeaderMap {
 
     /// Bytes of all names and values, which is what `proxy_get_header_map_size` answers in Envoy.
     pub fn byte_size(&self) -> usize {
-        self.entries.iter().map(|(name, value)| name.len() + value.len()).sum()
+        self.size
+    }
+
+    /// Bytes of memory that the map takes, about.
+    pub fn memory(&self) -> usize {
+        self.size + self.entries.len() * size_of::<(Bytes, Bytes)>()
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
@@ -105,7 +123,9 @@ impl<'a> FromIterator<(&'a [u8], &'a [u8])> for HeaderMap {
 
 impl From<Vec<(Bytes, Bytes)>> for HeaderMap {
     fn from(entries: Vec<(Bytes, Bytes)>) -> Self {
-        Self { entries, folded: false }
+        let mut map = Self { entries, ..Self::default() };
+        map.measure();
+        map
     }
 }
 

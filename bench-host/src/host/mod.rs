@@ -31,7 +31,7 @@ mod views;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 pub use abi::{
     BufferKind, DataStatus, Direction, HeadersStatus, MapKind, PeerKind, Status, StreamKind,
@@ -116,11 +116,14 @@ pub struct Host {
     effective: Option<u32>,
     /// The stream's access log is being written: everything may be read.
     logging: bool,
+    /// Memory for what a guest writes into bodies; used again when all that was written has gone.
+    writes: BytesMut,
 }
 
 impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, world: &World) -> Self {
+        let quota = settings.quota;
         let shared = world.shared.clone().with_id(settings.vm_id.as_bytes());
         Self {
             vm: shared.new_vm(),
@@ -130,7 +133,7 @@ impl Host {
             clock: world.clock.clone(),
             shared,
             metrics: Metrics::default(),
-            quota: Quota::default(),
+            quota: Quota::new(quota),
             memory_bytes: 0,
             rebuild_requested: false,
             max_requests_per_io_cycle: None,
@@ -151,12 +154,24 @@ impl Host {
             current: 0,
             effective: None,
             logging: false,
+            writes: BytesMut::new(),
         }
     }
 
     /// The context that host calls act on now.
     fn context(&self) -> u32 {
         self.effective.unwrap_or(self.current)
+    }
+
+    /// A copy of what a guest writes into a body.
+    fn written(&mut self, bytes: &[u8]) -> Bytes {
+        /// Room for a few chunks.
+        const ROOM: usize = 64 * 1024;
+        if self.writes.capacity() < bytes.len() {
+            self.writes.reserve(bytes.len().max(ROOM));
+        }
+        self.writes.extend_from_slice(bytes);
+        self.writes.split().freeze()
     }
 
     /// The stream that host calls act on now.

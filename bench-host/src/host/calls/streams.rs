@@ -41,7 +41,7 @@ pub fn send_local_response<C: Caller>(
         // Anything but a status of gRPC, -1 above all, means that there is none.
         let grpc_status = Some(grpc_status).filter(|status| *status <= 16);
         let reply = LocalReply { status, details, headers, body, grpc_status };
-        host.put_off(Action::Reply { context, reply });
+        host.put_off(Action::Reply { context, reply })?;
     }
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         StreamKind::Response => Direction::Response,
         StreamKind::Downstream => {
             if host.connections.contains_key(&context) {
-                host.put_off(Action::ResumeConnection { context });
+                host.put_off(Action::ResumeConnection { context })?;
             }
             return Ok(());
         }
@@ -66,7 +66,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         // Either way, the real host forgets the request that the filter had in its hands.
         stream.request.headers_open = false;
         stream.request.frame_open = false;
-        host.put_off(Action::Resume { context, direction });
+        host.put_off(Action::Resume { context, direction })?;
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ pub fn close_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
     let host = c.host();
     let context = host.context();
     if host.has_context(context) {
-        host.put_off(Action::Close { context, kind });
+        host.put_off(Action::Close { context, kind })?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub(super) fn inject(host: &mut Host, arguments: &[u8], later: bool) -> Answer {
     let context = host.current;
     if later {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        host.put_off(Action::Inject { context, body, end });
+        host.put_off(Action::Inject { context, body, end })?;
     } else {
         host.inject(context, body.as_bytes(), end)?;
     }
