@@ -1,5 +1,7 @@
 //! What the tests that cross crates share.
 
+pub mod toolchains;
+
 use std::path::{Path, PathBuf};
 
 use bench_host::guest_build;

@@ -6,6 +6,7 @@ use clap::Args;
 use super::Failure;
 use super::passes::Passes;
 use super::replay::measured;
+use crate::engine::wasm::Limits;
 use crate::guest_build;
 use crate::host::{Profile, Settings};
 use crate::module::Module;
@@ -25,7 +26,7 @@ pub(super) fn run(_: &Arguments) -> Result<(), Failure> {
     let module = Module::read(&guest_build::build("replace", &[])?)?;
     let mut options = Options::new(Settings::new(Profile::Envoy));
     options.configuration = Bytes::from_static(CONFIGURATION.as_bytes());
-    let passes = Passes { fuel: true, wall: true };
+    let passes = Passes { fuel: true, wall: true, limits: Limits::COUNTED };
     let (result, crash) = measured(&module, &Traffic::demo(), options, passes)?;
     super::print(&table::text(&result))?;
     crash.map_or(Ok(()), Err)

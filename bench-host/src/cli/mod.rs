@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod failure;
 mod inspect;
+mod limits;
 mod passes;
 mod peers;
 mod replay;

@@ -19,6 +19,9 @@ pub(super) struct Passes {
     pub fuel: bool,
     /// Take time.
     pub wall: bool,
+    /// What the plugin may use while it is counted; the same goes for the other pass, as far as
+    /// looking does not cost time.
+    pub limits: Limits,
 }
 
 impl Passes {
@@ -38,7 +41,7 @@ impl Passes {
         let bar = progress(requests.saturating_mul(self.count()));
         let step = |_| bar.inc(1);
         let counted = if self.fuel {
-            let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
+            let plugin = WasmPlugin::compile(&module.bytes, self.limits)?;
             let measure = Measure { time: false, usage: true };
             let options = Options { measure, ..options.clone() };
             Some(replay(&plugin, traffic, &options, &step)?)
@@ -48,7 +51,8 @@ impl Passes {
         // What crashed once does it again, and may not end where nothing stops it.
         let crashed = counted.as_ref().is_some_and(|run| !run.crashes.is_empty());
         let timed = if self.wall && !crashed {
-            let limits = if counted.is_some() { Limits::UNCOUNTED } else { Limits::STOPPED };
+            let limits =
+                if counted.is_some() { self.limits.uncounted() } else { self.limits.stopped() };
             let plugin = WasmPlugin::compile(&module.bytes, limits)?;
             let measure = Measure { time: true, usage: counted.is_none() };
             let outputs = options.outputs.clone().filter(|_| counted.is_none());

@@ -10,6 +10,7 @@ use clap::Args;
 use super::Failure;
 use super::passes::Passes;
 use super::replay::measured;
+use crate::engine::wasm::Limits;
 use crate::guest_build;
 use crate::host::{Profile, Settings};
 use crate::measure::Phase;
@@ -97,7 +98,7 @@ fn measure(
 ) -> Result<ResultFile, Failure> {
     let mut options = Options::new(Settings::new(Profile::Envoy));
     options.configuration = configuration.clone();
-    let passes = Passes { fuel: true, wall: true };
+    let passes = Passes { fuel: true, wall: true, limits: Limits::COUNTED };
     let (result, crash) = measured(module, traffic, options, passes)?;
     crash.map_or(Ok(result), Err)
 }

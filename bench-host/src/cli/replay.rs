@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use super::limits::LimitArguments;
 use super::passes::Passes;
 use crate::engine::wasm::WASMTIME_VERSION;
 use crate::host::{Level, Profile, Settings};
@@ -62,6 +63,8 @@ pub(super) struct Arguments {
     /// Write the result as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 /// What is replayed and how it is cut.
@@ -133,7 +136,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     options.chunk = arguments.traffic.chunk;
     options.streams = arguments.traffic.streams;
     options.repeat = arguments.traffic.repeat;
-    let passes = Passes { fuel: !arguments.no_fuel, wall: !arguments.no_wall };
+    arguments.limits.apply(&mut options.settings);
+    let passes = Passes {
+        fuel: !arguments.no_fuel,
+        wall: !arguments.no_wall,
+        limits: arguments.limits.limits(),
+    };
     let (result, crash) = measured(&module, &traffic, options, passes).map_err(|failure| {
         match (failure, &arguments.config) {
             // Whoever wrote the file wants to know which one it was.
@@ -171,7 +179,14 @@ pub(super) fn measured(
         )));
     }
     settings.adapt_to(module.facts.abi);
-    let run = passes.run(module, traffic, &options)?;
+    // With several plugins about, it matters which one failed.
+    let named = |failure| match failure {
+        Failure::Plugin(message) => {
+            Failure::Plugin(format!("{}: {message}", module.path.display()))
+        }
+        failure => failure,
+    };
+    let run = passes.run(module, traffic, &options).map_err(named)?;
     let context = Context {
         plugin: PluginInfo::of_module(module),
         engine: "wasmtime",
@@ -180,7 +195,7 @@ pub(super) fn measured(
         traffic,
         options: &options,
     };
-    Ok((ResultFile::new(context, &run), crashed(&run)))
+    Ok((ResultFile::new(context, &run), crashed(&run).map(named)))
 }
 
 fn crashed(run: &Run) -> Option<Failure> {

@@ -7,7 +7,7 @@ pub mod wasm;
 
 pub use callback::Callback;
 
-use crate::host::Host;
+use crate::host::{Host, Settings};
 use crate::measure::{Allocations, Gauge};
 
 /// A VM with a plugin in it.
@@ -57,14 +57,23 @@ pub struct HeapBooks {
 
 /// A plugin that cannot go on. It is the plugin's fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the plugin failed in {callback}: {reason}{}", stack_lines(.stack))]
+#[error(
+    "the plugin{} failed in {callback}{}: {reason}{}",
+    named(.plugin), inside(.host_call.as_deref()), stack_lines(.stack, *.more_frames)
+)]
 pub struct Fault {
+    /// The plugin's name, as the proxy knows it.
+    pub plugin: String,
     /// The export that was running.
     pub callback: &'static str,
+    /// The host call during which it happened, since it asked the plugin for memory.
+    pub host_call: Option<String>,
     /// What happened.
     pub reason: String,
     /// The guest's stack, innermost first; empty where it is not known.
     pub stack: Vec<String>,
+    /// Frames of the stack that were left away, those outside.
+    pub more_frames: usize,
 }
 
 /// Why a plugin could not be started. It is the plugin's fault, or its configuration's.
@@ -113,10 +122,22 @@ fn reasons(log: &[String]) -> String {
     }
 }
 
-fn stack_lines(stack: &[String]) -> String {
+/// A name says something where the proxy's operator chose it.
+fn named(plugin: &str) -> String {
+    if plugin == Settings::PLUGIN_NAME { String::new() } else { format!(" `{plugin}`") }
+}
+
+fn inside(host_call: Option<&str>) -> String {
+    host_call.map_or_else(String::new, |name| format!(", inside its call of {name}"))
+}
+
+fn stack_lines(stack: &[String], more: usize) -> String {
     let mut lines = String::new();
     for (depth, frame) in stack.iter().enumerate() {
         lines.push_str(&format!("\n  {depth:>2}: {frame}"));
+    }
+    if more > 0 {
+        lines.push_str(&format!("\n  and {more} more"));
     }
     lines
 }
@@ -128,14 +149,29 @@ mod tests {
     #[test]
     fn a_fault_names_the_callback_and_shows_the_stack() {
         let fault = Fault {
+            plugin: Settings::PLUGIN_NAME.to_owned(),
             callback: "proxy_on_request_body",
+            host_call: None,
             reason: "unreachable executed".to_owned(),
             stack: vec!["core::panicking::panic".to_owned(), "plugin::body".to_owned()],
+            more_frames: 0,
         };
         insta::assert_snapshot!(fault, @r"
         the plugin failed in proxy_on_request_body: unreachable executed
            0: core::panicking::panic
            1: plugin::body
+        ");
+        let fault = Fault {
+            plugin: "waf".to_owned(),
+            host_call: Some("proxy_get_buffer_bytes".to_owned()),
+            more_frames: 40,
+            ..fault
+        };
+        insta::assert_snapshot!(fault, @r"
+        the plugin `waf` failed in proxy_on_request_body, inside its call of proxy_get_buffer_bytes: unreachable executed
+           0: core::panicking::panic
+           1: plugin::body
+          and 40 more
         ");
     }
 }

@@ -1,7 +1,7 @@
 //! Time and randomness: by default the same in every run.
 
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The clock of one worker; clones show the same time.
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// gets on, and by whole waits when nothing happens before the next timer or answer.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    now: Rc<Cell<u64>>,
+    // One thread at a time looks and moves; atomic because stores of VMs are to be `Send`.
+    now: Arc<AtomicU64>,
     source: Source,
     random: u64,
 }
@@ -34,7 +35,7 @@ const SEED: u64 = 0x2545_F491_4F6C_DD1D;
 
 impl Default for Clock {
     fn default() -> Self {
-        let now = Rc::new(Cell::new(START));
+        let now = Arc::new(AtomicU64::new(START));
         Self { now, source: Source::Virtual { step: STEP, began: START }, random: SEED }
     }
 }
@@ -43,7 +44,7 @@ impl Clock {
     /// A clock that shows one time until the host moves it, in nanoseconds since the epoch; its
     /// monotonic time is the same.
     pub fn frozen(at: u64) -> Self {
-        let now = Rc::new(Cell::new(at));
+        let now = Arc::new(AtomicU64::new(at));
         Self { now, source: Source::Virtual { step: 0, began: 0 }, random: SEED }
     }
 
@@ -52,13 +53,13 @@ impl Clock {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let began = u64::try_from(began.as_nanos()).unwrap_or(u64::MAX);
         let source = Source::Wall { begin: Instant::now(), began };
-        Self { now: Rc::new(Cell::new(began)), source, random: SEED }
+        Self { now: Arc::new(AtomicU64::new(began)), source, random: SEED }
     }
 
     /// Nanoseconds since the epoch, for a guest that looks.
     pub fn wall(&mut self) -> u64 {
         if let Source::Virtual { step, .. } = self.source {
-            self.now.set(self.now.get().saturating_add(step));
+            self.now.store(self.now.load(Relaxed).saturating_add(step), Relaxed);
         }
         self.now()
     }
@@ -73,16 +74,18 @@ impl Clock {
     pub fn now(&self) -> u64 {
         if let Source::Wall { begin, began } = self.source {
             let passed = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.now.set(began.saturating_add(passed));
+            self.now.store(began.saturating_add(passed), Relaxed);
         }
-        self.now.get()
+        self.now.load(Relaxed)
     }
 
     /// Lets time pass until then: the virtual clock jumps, with the machine's the thread sleeps.
     pub fn wait_until(&self, then: u64) {
         let ahead = then.saturating_sub(self.now());
         match self.source {
-            Source::Virtual { .. } => self.now.set(self.now.get().saturating_add(ahead)),
+            Source::Virtual { .. } => {
+                self.now.store(self.now.load(Relaxed).saturating_add(ahead), Relaxed);
+            }
             Source::Wall { .. } => std::thread::sleep(Duration::from_nanos(ahead)),
         }
     }
@@ -91,7 +94,7 @@ impl Clock {
     pub fn pass(&self, time: Duration) {
         if let Source::Virtual { .. } = self.source {
             let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-            self.now.set(self.now.get().saturating_add(time));
+            self.now.store(self.now.load(Relaxed).saturating_add(time), Relaxed);
         }
     }
 

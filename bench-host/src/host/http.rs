@@ -27,6 +27,7 @@ impl Proxy {
         let host = self.host();
         let mut stream = Stream::new(root, protocol, upstream, downstream);
         stream.moved = host.clock.now();
+        stream.started = stream.moved;
         host.streams.insert(context, stream);
         self.tell(Callback::ContextCreate { context, parent: root });
         context
@@ -71,6 +72,7 @@ impl Proxy {
         let limit = self.buffer_limit(context);
         let Some(half) = self.open_half(context, direction) else { return };
         half.complete = end;
+        half.arrived = half.arrived.saturating_add(frame.len() as u64);
         let stop_all = match half.iteration {
             Iteration::StopAll { watermark } => Some(watermark),
             Iteration::Running | Iteration::StopSingle => None,
@@ -106,7 +108,9 @@ impl Proxy {
         self.host().logging = false;
         self.tell(Callback::Done { context });
         self.tell(Callback::Delete { context });
-        let stream = self.host().streams.remove(&context)?;
+        let host = self.host();
+        let stream = host.streams.remove(&context)?;
+        host.quota.release(stream.charged);
         self.leave_root(stream.root);
         Some(stream)
     }
@@ -114,7 +118,13 @@ impl Proxy {
     /// Bytes that each direction of a stream may hold.
     pub fn buffer_limit(&mut self, context: u32) -> usize {
         let host = self.host();
-        let http2 = host.streams.get(&context).is_some_and(|stream| stream.protocol == "HTTP/2");
+        let stream = host.streams.get(&context);
+        match stream.and_then(|stream| stream.buffer_limit) {
+            Some(0) => return usize::MAX,
+            Some(limit) => return limit as usize,
+            None => {}
+        }
+        let http2 = stream.is_some_and(|stream| stream.protocol == "HTTP/2");
         match host.settings.buffer_limit {
             Some(limit) => limit,
             None => host.settings.profile.buffer_limit(http2),

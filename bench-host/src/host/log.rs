@@ -63,18 +63,25 @@ pub struct Log {
     level: Level,
     lines: Vec<LogLine>,
     dropped: u64,
+    kept_lines: usize,
+    kept_bytes: usize,
 }
-
-/// Bytes of a line that are kept.
-const KEPT_BYTES: usize = 4_096;
 
 impl Log {
     /// Lines that are kept; a plugin that logs in a loop must not fill the host's memory.
     pub const KEPT_LINES: usize = 1_000;
 
+    /// Bytes of a line that are kept.
+    pub const KEPT_BYTES: usize = 4_096;
+
     /// A log of lines from `level` on.
     pub fn new(level: Level) -> Self {
-        Self { level, lines: Vec::new(), dropped: 0 }
+        Self::keeping(level, Self::KEPT_LINES, Self::KEPT_BYTES)
+    }
+
+    /// A log of at most this many lines from `level` on, each of at most this many bytes.
+    pub fn keeping(level: Level, kept_lines: usize, kept_bytes: usize) -> Self {
+        Self { level, lines: Vec::new(), dropped: 0, kept_lines, kept_bytes }
     }
 
     /// Adds a line, if it matters enough.
@@ -82,11 +89,11 @@ impl Log {
         if level < self.level {
             return;
         }
-        if self.lines.len() == Self::KEPT_LINES {
+        if self.lines.len() >= self.kept_lines {
             self.dropped += 1;
             return;
         }
-        let kept = message.get(..KEPT_BYTES).unwrap_or(message);
+        let kept = message.get(..self.kept_bytes).unwrap_or(message);
         let message = String::from_utf8_lossy(kept).into_owned();
         self.lines.push(LogLine { level, message });
     }
@@ -116,9 +123,19 @@ mod tests {
         let mut log = Log::new(Level::Info);
         log.write(Level::Debug, b"too little");
         for _ in 0..Log::KEPT_LINES + 5 {
-            log.write(Level::Warn, &vec![b'x'; KEPT_BYTES * 2]);
+            log.write(Level::Warn, &vec![b'x'; Log::KEPT_BYTES * 2]);
         }
         assert_eq!((log.lines().len(), log.dropped()), (Log::KEPT_LINES, 5));
-        assert_eq!(log.lines()[0].message.len(), KEPT_BYTES);
+        assert_eq!(log.lines()[0].message.len(), Log::KEPT_BYTES);
+    }
+
+    #[test]
+    fn how_much_is_kept_can_be_chosen() {
+        let mut log = Log::keeping(Level::Info, 2, 3);
+        for line in ["first", "second", "third"] {
+            log.write(Level::Info, line.as_bytes());
+        }
+        let lines: Vec<_> = log.lines().iter().map(|line| line.message.as_str()).collect();
+        assert_eq!((lines, log.dropped()), (vec!["fir", "sec"], 1));
     }
 }

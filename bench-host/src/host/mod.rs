@@ -2,6 +2,7 @@
 
 mod abi;
 mod actions;
+mod attributes;
 mod buffer;
 mod callouts;
 pub mod calls;
@@ -14,7 +15,9 @@ mod log;
 mod metrics;
 mod output;
 mod properties;
+mod protobuf;
 mod proxy;
+mod quota;
 mod reply;
 mod root;
 mod settings;
@@ -36,11 +39,12 @@ pub use clock::Clock;
 pub use connection::Connection;
 pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
-pub use metrics::Metrics;
+pub use metrics::{Histogram, MetricKind, Metrics, Reading};
 pub use output::Received;
 pub use proxy::{Measure, Proxy};
-pub use settings::{FailurePolicy, Profile, Settings};
-pub use shared::Shared;
+pub use quota::{DEFAULT_QUOTA, Quota};
+pub use settings::{FailurePolicy, Node, Profile, Settings};
+pub use shared::{Budget, Shared};
 pub use slot::{Crash, Ended, Slot, StartTimes, StreamId, World, canary};
 pub use stream::{Half, Iteration, LocalReply, Stream};
 
@@ -65,14 +69,22 @@ pub struct Host {
     pub clock: Clock,
     /// Data and queues shared with other VMs.
     pub shared: Shared,
+    /// The number of this VM among those that share data and queues.
+    pub vm: u64,
     /// Metrics of this VM.
     pub metrics: Metrics,
+    /// What the guest may make the host keep.
+    pub quota: Quota,
+    /// Bytes of the guest's linear memory, as `plugin_vm_memory` shows them; 0 natively.
+    pub memory_bytes: u64,
+    /// The plugin asked for a new VM in its place, which Higress gives it.
+    pub rebuild_requested: bool,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
     pub upstreams: upstream::Session,
-    /// The plugin asked for a new VM.
-    pub rebuild_requested: bool,
+    /// What the plugin has declared of properties.
+    declared: BTreeMap<Vec<u8>, properties::Declared>,
     /// Root contexts: the plugin, once for each of its configurations that is in use.
     roots: BTreeMap<u32, Root>,
     streams: HashMap<u32, Stream>,
@@ -99,16 +111,21 @@ pub struct Host {
 impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, world: &World) -> Self {
+        let shared = world.shared.clone().with_id(settings.vm_id.as_bytes());
         Self {
-            log: Log::new(settings.log_level),
+            vm: shared.new_vm(),
+            log: Log::keeping(settings.log_level, settings.log_lines, settings.log_line_bytes),
             settings,
             ledger: Ledger::default(),
             clock: world.clock.clone(),
-            shared: world.shared.clone(),
+            shared,
             metrics: Metrics::default(),
+            quota: Quota::default(),
+            memory_bytes: 0,
+            rebuild_requested: false,
             stubbed: BTreeMap::new(),
             upstreams: world.upstreams.session(),
-            rebuild_requested: false,
+            declared: BTreeMap::new(),
             roots: BTreeMap::new(),
             streams: HashMap::new(),
             connections: HashMap::new(),
@@ -132,6 +149,12 @@ impl Host {
     /// The stream that host calls act on now.
     fn stream(&mut self) -> Option<&mut Stream> {
         self.streams.get_mut(&self.context())
+    }
+
+    /// The quota, and the stream that host calls act on now.
+    fn quota_and_stream(&mut self) -> Option<(&mut Quota, &mut Stream)> {
+        let stream = self.streams.get_mut(&self.effective.unwrap_or(self.current))?;
+        Some((&mut self.quota, stream))
     }
 
     /// The root context that the current one belongs to.

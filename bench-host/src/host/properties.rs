@@ -1,82 +1,134 @@
-//! Properties (attributes) that a plugin can read and set.
+//! Properties: attributes and filter state, as a plugin reads and sets them.
 
 use std::borrow::Cow;
 
-use super::headers::HeaderMap;
-use super::stream::Stream;
+use super::attributes::{Attributes, STATE_PREFIX};
+use super::quota::entry_size;
+use super::settings::Profile;
 use super::{Host, Status};
 
-/// Filter state that plugins set is found under this prefix as well as without it.
-const STATE_PREFIX: &[u8] = b"wasm.";
+/// What a plugin has said of a property before it sets it (`declare_property`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Declared {
+    /// It can be set once in a stream.
+    pub readonly: bool,
+    /// It is a string, and not bytes, in expressions.
+    pub is_text: bool,
+}
 
 impl Host {
     /// The value of a property; its path's segments are separated by NUL.
-    pub(super) fn property(&mut self, path: &[u8]) -> Option<Vec<u8>> {
-        let name = self.settings.plugin_name.clone();
-        let joined = joined(path);
-        match joined.as_ref() {
-            b"plugin_name" => return Some(name.into_bytes()),
-            b"plugin_root_id" | b"plugin_vm_id" => return Some(Vec::new()),
-            // Traffic direction INBOUND.
-            b"listener_direction" => return Some(1_i64.to_le_bytes().to_vec()),
-            b"cluster_name" => return Some(b"upstream".to_vec()),
-            b"route_name" => return Some(b"default".to_vec()),
-            _ => {}
+    ///
+    /// What is found, in this order: what the run was given for the path; the attribute or single
+    /// name that the segments lead to; filter state of the first segment's name. Beside what real
+    /// proxies do, a path written with points is understood, and filter state that was set under
+    /// several segments is found under them again.
+    pub(super) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
+        let settings = &self.settings;
+        let dotted = joined(path);
+        let given = settings.properties.get(path).or_else(|| settings.properties.get(&*dotted));
+        if let Some(given) = given {
+            return Ok(given.clone());
         }
-        let stream = self.stream()?;
-        let state = joined.strip_prefix(STATE_PREFIX).unwrap_or(&joined);
-        attribute(stream, &joined).or_else(|| stream.filter_state.get(state).cloned())
+        let attributes = self.attributes();
+        let state = dotted.strip_prefix(STATE_PREFIX).unwrap_or(&dotted);
+        let value = if settings.only_given_properties && !dotted.starts_with(b"plugin_") {
+            attributes.state(state)
+        } else {
+            attributes
+                .at(segments(path))
+                .or_else(|| (!path.contains(&0)).then(|| attributes.at_dotted(path)).flatten())
+                .or_else(|| attributes.state(state))
+        };
+        value.ok_or(Status::NotFound)?.encode()
     }
 
-    /// Sets filter state of the stream.
+    /// What is known now, for host calls and expressions.
+    pub(super) fn attributes(&self) -> Attributes<'_> {
+        Attributes {
+            settings: &self.settings,
+            stream: self.streams.get(&self.effective.unwrap_or(self.current)),
+            declared: &self.declared,
+            logging: self.logging,
+            now: self.clock.now(),
+            memory: self.memory_bytes,
+        }
+    }
+
+    /// Sets a property: filter state of the stream, and on Higress the wishes that plugins tell the
+    /// proxy under certain names.
     pub(super) fn set_property(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
-        let path = joined(path).into_owned();
-        let stream = self.stream().ok_or(Status::NotFound)?;
-        stream.filter_state.insert(path, value.to_vec());
+        self.stream().ok_or(Status::NotFound)?;
+        if self.settings.profile == Profile::Higress && self.wish(path, value)? {
+            return Ok(());
+        }
+        self.set_state(path, value)
+    }
+
+    /// Follows a wish; true when it leaves no filter state with this value.
+    fn wish(&mut self, path: &[u8], value: &[u8]) -> Result<bool, Status> {
+        const SPAN_TAG: &[u8] = b"trace_span_tag.";
+        if let Some(tag) = path.strip_prefix(SPAN_TAG) {
+            return self.set_span_tag(tag, value).map(|()| true);
+        }
+        match path {
+            b"wasm_need_rebuild" => {
+                // Whatever the value; what is left behind is empty.
+                self.rebuild_requested = true;
+                let known = self.stream().is_some_and(|s| s.filter_state.contains_key(path));
+                return if known { Ok(true) } else { self.set_state(path, &[]).map(|()| true) };
+            }
+            b"clear_route_cache" => {
+                let stream = self.stream().ok_or(Status::NotFound)?;
+                stream.keeps_route = value == b"off";
+            }
+            b"set_decoder_buffer_limit" | b"set_encoder_buffer_limit" => {
+                let stream = self.stream().ok_or(Status::NotFound)?;
+                // There is one limit for both directions; what is no number is ignored.
+                stream.buffer_limit = parse_limit(value).or(stream.buffer_limit);
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn set_span_tag(&mut self, tag: &[u8], value: &[u8]) -> Result<(), Status> {
+        let (quota, stream) = self.quota_and_stream().ok_or(Status::NotFound)?;
+        let old = stream.span_tags.get(tag).map_or(0, |old| entry_size(tag, old));
+        let new = entry_size(tag, value);
+        quota.exchange("span tags", old, new)?;
+        stream.charged = (stream.charged + new).saturating_sub(old);
+        stream.span_tags.insert(tag.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn set_state(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
+        let path = joined(path);
+        let readonly = self.declared.get(&*path).is_some_and(|declared| declared.readonly);
+        let (quota, stream) = self.quota_and_stream().ok_or(Status::NotFound)?;
+        let known = stream.filter_state.get(&*path);
+        if readonly && known.is_some() {
+            return Err(Status::BadArgument);
+        }
+        let old = known.map_or(0, |old| entry_size(&path, old));
+        let new = entry_size(&path, value);
+        quota.exchange("filter state", old, new)?;
+        stream.charged = (stream.charged + new).saturating_sub(old);
+        stream.filter_state.insert(path.into_owned(), value.to_vec());
         Ok(())
     }
 }
 
-/// An attribute of the request or the response, as Envoy names them.
-fn attribute(stream: &Stream, path: &[u8]) -> Option<Vec<u8>> {
-    let text = |map: &HeaderMap, name: &[u8]| map.get(name).map(|value| value.to_vec());
-    let integer = |number: u64| Some(number.to_le_bytes().to_vec());
-    let request = &stream.request.headers;
-    let response = &stream.response.headers;
-    match path {
-        b"request.path" => text(request, b":path"),
-        b"request.url_path" => {
-            let path = request.get(b":path")?;
-            Some(path.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec())
-        }
-        b"request.query" => {
-            let path = request.get(b":path")?;
-            Some(path.splitn(2, |byte| *byte == b'?').nth(1).unwrap_or_default().to_vec())
-        }
-        b"request.host" => text(request, b":authority"),
-        b"request.scheme" => text(request, b":scheme"),
-        b"request.method" => text(request, b":method"),
-        b"request.protocol" => Some(stream.protocol.as_bytes().to_vec()),
-        b"request.id" => text(request, b"x-request-id"),
-        b"request.referer" => text(request, b"referer"),
-        b"request.useragent" => text(request, b"user-agent"),
-        b"response.code" => {
-            let status = response.get(b":status")?;
-            integer(str::from_utf8(status).ok()?.parse().ok()?)
-        }
-        b"response.code_details" => {
-            (!stream.details.is_empty()).then(|| stream.details.clone().into_bytes())
-        }
-        _ => {
-            if let Some(name) = path.strip_prefix(b"request.headers.") {
-                text(request, name)
-            } else if let Some(name) = path.strip_prefix(b"response.headers.") {
-                text(response, name)
-            } else {
-                None
-            }
-        }
-    }
+/// The segments of a path as the proxy sees them: a NUL at the end begins no further one.
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let path = path.strip_suffix(b"\0").unwrap_or(path);
+    let mut rest = Some(path).filter(|path| !path.is_empty());
+    std::iter::from_fn(move || {
+        let path = rest?;
+        let end = path.iter().position(|byte| *byte == 0);
+        rest = end.map(|end| &path[end + 1..]);
+        Some(&path[..end.unwrap_or(path.len())])
+    })
 }
 
 /// A path with its segments joined by points.
@@ -85,5 +137,223 @@ fn joined(path: &[u8]) -> Cow<'_, [u8]> {
         path.iter().map(|byte| if *byte == 0 { b'.' } else { *byte }).collect()
     } else {
         Cow::Borrowed(path)
+    }
+}
+
+/// A buffer limit as C++ `std::stoul` reads it: blanks and a sign in front, anything behind. More
+/// than 32 bits is no limit that the proxy takes; a minus counts down from 2^64, as in C.
+fn parse_limit(text: &[u8]) -> Option<u32> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r');
+    let text = &text[text.iter().take_while(|byte| is_blank(byte)).count()..];
+    let (minus, digits) = match text.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        Some((b'+', digits)) => (false, digits),
+        _ => (false, text),
+    };
+    let end = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number: u64 = str::from_utf8(&digits[..end]).ok()?.parse().ok()?;
+    u32::try_from(if minus { number.wrapping_neg() } else { number }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::host::{Quota, Received, Settings, Stream, World};
+
+    fn host(profile: Profile) -> Host {
+        with(Settings::new(profile))
+    }
+
+    fn with(settings: Settings) -> Host {
+        let mut host = Host::new(settings, &World::default());
+        host.current = 2;
+        let mut stream = Stream::new(1, "HTTP/1.1", Received::default(), Received::default());
+        stream.request.headers.add(b"x.y", b"z");
+        stream.request.begun = true;
+        host.streams.insert(2, stream);
+        host
+    }
+
+    fn get(host: &Host, path: &str) -> Option<String> {
+        host.property(path.as_bytes()).ok().map(|value| String::from_utf8(value).unwrap())
+    }
+
+    #[test]
+    fn what_is_set_is_found_under_each_of_its_names() {
+        let mut host = host(Profile::Envoy);
+        host.set_property(b"mine", b"1").unwrap();
+        host.set_property(b"a\0b", b"2").unwrap();
+        for path in ["mine", "wasm.mine", "filter_state\0wasm.mine", "mine\0"] {
+            assert_eq!(get(&host, path).as_deref(), Some("1"), "{path:?}");
+        }
+        assert_eq!(get(&host, "a\0b").as_deref(), Some("2"));
+        for path in ["mine\0deeper", "\0mine", "a", "mine.", ".mine"] {
+            assert_eq!(host.property(path.as_bytes()), Err(Status::NotFound), "{path:?}");
+        }
+        assert_eq!(get(&host, "request\0headers\0X.Y").as_deref(), Some("z"));
+        assert_eq!(get(&host, "request.headers.x.y").as_deref(), Some("z"));
+        assert_eq!(get(&host, "").as_deref(), Some(""), "no segment is null");
+    }
+
+    #[test]
+    fn attributes_hide_filter_state_of_their_name() {
+        let mut host = host(Profile::Envoy);
+        host.set_property(b"plugin_name", b"mine").unwrap();
+        assert_eq!(get(&host, "plugin_name").as_deref(), Some("plugin"));
+        assert_eq!(get(&host, "filter_state\0wasm.plugin_name").as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn what_a_run_gives_comes_first_and_can_be_all_that_there_is() {
+        let mut settings = Settings::new(Profile::Higress);
+        settings.properties.insert(b"request.path".to_vec(), b"/given".to_vec());
+        settings.properties.insert(b"a\0b".to_vec(), b"1".to_vec());
+        let mut host = with(settings);
+        assert_eq!(get(&host, "request\0path").as_deref(), Some("/given"));
+        assert_eq!(get(&host, "a\0b").as_deref(), Some("1"));
+        assert!(get(&host, "request.protocol").is_some());
+        host.settings.only_given_properties = true;
+        host.set_property(b"mine", b"2").unwrap();
+        assert_eq!(get(&host, "request.path").as_deref(), Some("/given"));
+        assert_eq!(get(&host, "mine").as_deref(), Some("2"));
+        assert_eq!(get(&host, "plugin_name").as_deref(), Some("plugin"));
+        for path in ["request.protocol", "node", "cluster_name", "request", "source\0port"] {
+            assert_eq!(get(&host, path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn wishes_are_followed_by_higress_alone() {
+        let wishes: [(&[u8], &[u8]); 5] = [
+            (b"trace_span_tag.a", b"1"),
+            (b"wasm_need_rebuild", b"false"),
+            (b"clear_route_cache", b"off"),
+            (b"set_decoder_buffer_limit", b"9"),
+            (b"set_encoder_buffer_limit", b"many"),
+        ];
+        for profile in [Profile::Envoy, Profile::Higress] {
+            let mut host = host(profile);
+            for (path, value) in wishes {
+                assert_eq!(host.set_property(path, value), Ok(()));
+            }
+            let higress = profile == Profile::Higress;
+            let read = |path: &str| get(&host, path);
+            assert_eq!(read("trace_span_tag.a").is_none(), higress);
+            assert_eq!(
+                read("wasm_need_rebuild").as_deref(),
+                Some(["false", ""][usize::from(higress)])
+            );
+            assert_eq!(read("clear_route_cache").as_deref(), Some("off"));
+            assert_eq!(read("set_encoder_buffer_limit").as_deref(), Some("many"));
+            assert_eq!(host.rebuild_requested, higress);
+            let stream = host.stream().unwrap();
+            assert_eq!((stream.keeps_route, stream.buffer_limit), (higress, higress.then_some(9)));
+            assert_eq!(stream.span_tags.len(), usize::from(higress));
+        }
+    }
+
+    #[test]
+    fn any_other_value_lets_the_route_change_again() {
+        let mut host = host(Profile::Higress);
+        for (value, keeps) in [("off", true), ("on", false), ("off", true), ("OFF", false)] {
+            host.set_property(b"clear_route_cache", value.as_bytes()).unwrap();
+            assert_eq!(host.stream().unwrap().keeps_route, keeps, "{value}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read_as_c_reads_numbers() {
+        let cases: [(&[u8], Option<u32>); 14] = [
+            (b"12", Some(12)),
+            (b" \t\n+12", Some(12)),
+            (b"12MiB", Some(12)),
+            (b"0012.5", Some(12)),
+            (b"0", Some(0)),
+            (b"0x10", Some(0)),
+            (b"4294967295", Some(u32::MAX)),
+            (b"4294967296", None),
+            (b"99999999999999999999999", None),
+            (b"-1", None),
+            (b"-18446744073709551615", Some(1)),
+            (b"", None),
+            (b"+ 1", None),
+            (b"\xff", None),
+        ];
+        for (text, limit) in cases {
+            assert_eq!(parse_limit(text), limit, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn without_a_stream_nothing_can_be_set() {
+        let mut host = host(Profile::Higress);
+        host.current = 1;
+        for path in ["mine", "wasm_need_rebuild", "trace_span_tag.a"] {
+            assert_eq!(host.set_property(path.as_bytes(), b"1"), Err(Status::NotFound), "{path}");
+        }
+        assert!(!host.rebuild_requested);
+        assert_eq!(host.property(b"request\0path"), Err(Status::NotFound));
+        host.effective = Some(2);
+        assert_eq!(host.set_property(b"mine", b"1"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_declared_readonly_is_set_once() {
+        let mut host = host(Profile::Envoy);
+        host.declared.insert(b"once".to_vec(), Declared { readonly: true, is_text: true });
+        assert_eq!(host.set_property(b"once", b"1"), Ok(()));
+        assert_eq!(host.set_property(b"once", b"2"), Err(Status::BadArgument));
+        assert_eq!(get(&host, "once").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn the_quota_ends_what_is_kept_and_is_given_back() {
+        let mut host = host(Profile::Higress);
+        host.quota = Quota::new(1000);
+        for _ in 0..100 {
+            assert_eq!(host.set_property(b"mine", &[0; 400]), Ok(()));
+            assert_eq!(host.set_property(b"trace_span_tag.t", &[0; 100]), Ok(()));
+        }
+        assert_eq!(host.set_property(b"more", &[0; 400]), Err(Status::InternalFailure));
+        assert_eq!(host.quota.refused(), Some(("filter state", 468)));
+        let charged = host.stream().unwrap().charged;
+        assert_eq!(charged, host.quota.used());
+    }
+
+    proptest! {
+        #[test]
+        fn paths_by_chance_get_a_status(
+            words in prop::collection::vec(
+                prop_oneof![
+                    Just(b"request".to_vec()), Just(b"headers".to_vec()), Just(b"xds".to_vec()),
+                    Just(b"node".to_vec()), Just(b"metadata".to_vec()), Just(b"wasm".to_vec()),
+                    Just(b"filter_state".to_vec()), Just(b"trace_span_tag.".to_vec()),
+                    prop::collection::vec(any::<u8>(), 0..20),
+                ], 0..8),
+            separator in prop_oneof![Just(0), Just(b'.'), any::<u8>()],
+            value in prop::collection::vec(any::<u8>(), 0..40),
+            higress: bool,
+            stream: bool,
+        ) {
+            let mut host = host(if higress { Profile::Higress } else { Profile::Envoy });
+            host.current = if stream { 2 } else { 1 };
+            let path = words.join(&separator);
+            let _ = host.property(&path);
+            let set = host.set_property(&path, &value);
+            prop_assert_eq!(set.is_ok(), stream);
+            let _ = host.property(&path);
+        }
+    }
+
+    #[test]
+    fn paths_of_a_megabyte_take_no_time() {
+        for byte in [0, b'.', b'a', 0xff] {
+            let mut host = host(Profile::Envoy);
+            let path = vec![byte; 1 << 20];
+            assert_eq!(host.property(&path), Err(Status::NotFound));
+            assert_eq!(host.set_property(&path, b"1"), Ok(()));
+        }
     }
 }

@@ -265,12 +265,17 @@ impl Proxy {
     /// Tells plugins of what was put into queues that they have registered.
     fn tell_of_queues(&mut self) {
         while self.fault.is_none()
-            && let Some((context, token)) = self.host().shared.take_ready()
+            && let Some((context, token)) = self.next_ready_queue()
         {
             if self.host().roots.contains_key(&context) {
                 self.tell(Callback::QueueReady { context, token });
             }
         }
+    }
+
+    fn next_ready_queue(&mut self) -> Option<(u32, u32)> {
+        let host = self.host();
+        host.shared.take_ready(host.vm)
     }
 
     /// Makes a callback about a stream, lets happen what it put off, and says what its answer

@@ -1,8 +1,11 @@
 //! Which proxy the host is.
 
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+
 use bytes::Bytes;
 
-use super::log::Level;
+use super::log::{Level, Log};
 
 /// The proxy that is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,17 +73,61 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
-    /// Whether a header that is not there reads as an empty one, as under ABI 0.1.0.
-    pub missing_header_is_empty: bool,
+    /// Whether a header that is not there reads as an empty one instead of "not found"; decided by
+    /// the ABI that the plugin declares.
+    pub absent_header_is_empty: bool,
     /// What becomes of streams when the VM has failed.
     pub failure_policy: FailurePolicy,
     /// The configuration of the VM.
     pub vm_configuration: Bytes,
     /// The plugin's name, as properties and details of local replies show it.
     pub plugin_name: String,
+    /// Variables of the plugin's environment, which WASI gives it (`environment_variables` of the
+    /// VM's configuration).
+    pub environment: Vec<(String, String)>,
+    /// Log lines that are kept; those beyond are counted.
+    pub log_lines: usize,
+    /// Bytes of a log line that are kept.
+    pub log_line_bytes: usize,
+    /// The id of the plugin's root context.
+    pub plugin_root_id: String,
+    /// The id of the VM; VMs of the same id share data and queues.
+    pub vm_id: String,
+    /// The cluster that the route leads to.
+    pub cluster_name: String,
+    /// The route.
+    pub route_name: String,
+    /// The proxy's node.
+    pub node: Node,
+    /// Where requests come from.
+    pub source: SocketAddr,
+    /// Where the proxy takes them.
+    pub destination: SocketAddr,
+    /// The endpoint that gets them.
+    pub upstream: SocketAddr,
+    /// Values of properties by path, before anything that the host would answer. A path's segments
+    /// are separated by NUL or by points.
+    pub properties: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Only what `properties` gives is known, what the plugin has set, and the plugin itself
+    /// (`plugin_name` and so on).
+    pub only_given_properties: bool,
+}
+
+/// Who the proxy says that it is (`envoy.config.core.v3.Node`).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Node {
+    /// Its id.
+    pub id: String,
+    /// The cluster that it belongs to.
+    pub cluster: String,
+    /// Anything else, as its operator writes it.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Settings {
+    /// The plugin's name where nobody chose one.
+    pub const PLUGIN_NAME: &str = "plugin";
+
     /// The defaults of a profile.
     pub fn new(profile: Profile) -> Self {
         Self {
@@ -88,10 +135,27 @@ impl Settings {
             buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
-            missing_header_is_empty: false,
+            absent_header_is_empty: false,
             failure_policy: FailurePolicy::FailClosed,
             vm_configuration: Bytes::new(),
-            plugin_name: "plugin".to_owned(),
+            plugin_name: Self::PLUGIN_NAME.to_owned(),
+            environment: Vec::new(),
+            log_lines: Log::KEPT_LINES,
+            log_line_bytes: Log::KEPT_BYTES,
+            plugin_root_id: String::new(),
+            vm_id: String::new(),
+            cluster_name: "upstream".to_owned(),
+            route_name: "default".to_owned(),
+            node: Node {
+                id: "bench-host".to_owned(),
+                cluster: "bench-host".to_owned(),
+                ..Node::default()
+            },
+            source: local(50_000),
+            destination: local(10_000),
+            upstream: local(8_080),
+            properties: BTreeMap::new(),
+            only_given_properties: false,
         }
     }
 
@@ -107,6 +171,10 @@ impl Settings {
         use crate::module::AbiVersion;
 
         self.stop_is_stop_all = abi != Some(AbiVersion::V0_2_100);
-        self.missing_header_is_empty = abi == Some(AbiVersion::V0_1_0);
+        self.absent_header_is_empty = abi == Some(AbiVersion::V0_1_0);
     }
+}
+
+fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }

@@ -26,6 +26,19 @@ pub struct Stream {
     pub protocol: &'static str,
     /// Filter state that plugins set as properties, under its path without the prefix `wasm.`.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Filter state of Envoy's own that plugins set, under its whole name.
+    pub envoy_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Tags of the trace span that the plugin set.
+    pub span_tags: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Bytes that each direction may hold, where the plugin has asked for other than the
+    /// operator's; 0 is without a limit.
+    pub buffer_limit: Option<u32>,
+    /// Changes of the request headers do not make the proxy look for another route.
+    pub keeps_route: bool,
+    /// When the stream began, in nanoseconds since the epoch.
+    pub started: u64,
+    /// What the stream has taken of the VM's quota.
+    pub charged: u64,
     /// How the response came to be: `via_upstream`, or what a local reply gave.
     pub details: String,
     /// The plugin, or the proxy on its behalf, answered instead of the upstream.
@@ -97,6 +110,8 @@ pub struct Half {
     pub buffering: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
+    /// Bytes of the body that have arrived.
+    pub arrived: u64,
     /// Whether the last frame or the trailers have arrived.
     pub complete: bool,
     /// Nothing of this message goes on any more: the stream was answered instead.
@@ -119,6 +134,12 @@ impl Stream {
             response: Half { received: downstream, ..Half::default() },
             protocol,
             filter_state: BTreeMap::new(),
+            envoy_state: BTreeMap::new(),
+            span_tags: BTreeMap::new(),
+            buffer_limit: None,
+            keeps_route: false,
+            started: 0,
+            charged: 0,
             details: String::new(),
             replied_locally: false,
             failed: false,

@@ -9,7 +9,7 @@ use super::outputs::Outputs;
 use super::run::Run;
 use super::{Options, ReplayError};
 use crate::engine::{Plugin, StartError};
-use crate::host::{Clock, Host, Log, Received, Shared, Slot, StartTimes, Stream, World};
+use crate::host::{Clock, Host, Received, Shared, Slot, StartTimes, Stream, World};
 use crate::traffic::{Exchange, HttpVersion, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -178,7 +178,7 @@ impl<'a> Worker<'a> {
 
     /// Takes the books of all VMs.
     fn end(self) -> Run {
-        let Self { slot, mut run, .. } = self;
+        let Self { slot, mut run, options, .. } = self;
         run.vms = slot.vms();
         run.rebuilds = slot.rebuilds();
         run.crashes = slot.crashes().to_vec();
@@ -189,7 +189,8 @@ impl<'a> Worker<'a> {
             let Host { ledger, log, stubbed, upstreams, .. } = ended.host;
             run.ledger.add(&ledger);
             // A plugin that crashes at every request must not fill the memory with what it says.
-            let room = Log::KEPT_LINES.saturating_sub(run.log.len()).min(log.lines().len());
+            let room = options.settings.log_lines.saturating_sub(run.log.len());
+            let room = room.min(log.lines().len());
             let (kept, over) = log.lines().split_at(room);
             run.log.extend_from_slice(kept);
             run.log_dropped += log.dropped() + over.len() as u64;

@@ -103,6 +103,9 @@ pub(crate) fn broken_run() -> Run {
     run.local_replies = 0;
     run.failed = 2;
     let fault = Fault {
+        plugin: "plugin".to_owned(),
+        host_call: None,
+        more_frames: 0,
         callback: "proxy_on_request_body",
         reason: "wasm `unreachable` instruction executed".to_owned(),
         stack: (0..14).map(|depth| format!("rebrand::frame_{depth}")).collect(),

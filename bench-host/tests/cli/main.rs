@@ -5,6 +5,7 @@
 
 mod command;
 mod input_errors;
+mod limits;
 mod outputs;
 mod plugin_errors;
 mod plugins;

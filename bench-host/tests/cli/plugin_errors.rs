@@ -25,13 +25,13 @@ fn a_start_that_traps() {
     let replay = "replay plugin.wasm --traffic traffic.jsonl";
     folder.write("plugin.wasm", trapping("_initialize", ""));
     assert_snapshot!(folder.fails(4, replay), @"
-    the plugin failed in _initialize: it aborted (a panic or a failed assertion)
+    plugin.wasm: the plugin failed in _initialize: it aborted (a panic or a failed assertion)
        0: panic
        1: callback
     ");
     folder.write("plugin.wasm", trapping("proxy_on_configure", "(param i32 i32) (result i32)"));
     assert_snapshot!(folder.fails(4, replay), @"
-    the plugin failed in proxy_on_configure: it aborted (a panic or a failed assertion)
+    plugin.wasm: the plugin failed in proxy_on_configure: it aborted (a panic or a failed assertion)
        0: panic
        1: callback
     ");
@@ -44,7 +44,7 @@ fn a_module_that_does_not_load() {
         (func (export "proxy_abi_version_0_2_1"))
         (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#;
     folder.write("plugin.wasm", wat::parse_str(text).unwrap());
-    assert_snapshot!(folder.fails(4, "replay plugin.wasm --traffic traffic.jsonl"), @"the plugin does not load: it imports env.table, which is not a function; hosts give functions only");
+    assert_snapshot!(folder.fails(4, "replay plugin.wasm --traffic traffic.jsonl"), @"plugin.wasm: the plugin does not load: it imports env.table, which is not a function; hosts give functions only");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_crash_still_gets_its_table_and_its_result() {
     let output = folder.run("replay plugin.wasm --traffic traffic.jsonl --json result.json");
     assert_eq!(output.code, 4);
     assert_snapshot!(message(&output), @"
-    request 1: the plugin failed in proxy_on_request_body: it aborted (a panic or a failed assertion)
+    plugin.wasm: request 1: the plugin failed in proxy_on_request_body: it aborted (a panic or a failed assertion)
        0: panic
        1: callback
     ");
@@ -77,7 +77,7 @@ fn a_crash_still_gets_its_table_and_its_result() {
 fn an_endless_loop_is_stopped_in_both_passes() {
     let folder = Folder::new();
     folder.write("plugin.wasm", endless());
-    for options in ["--no-wall", "--no-fuel", ""] {
+    for options in ["--no-wall", "--no-fuel --max-time 1s", "--max-fuel 1000000"] {
         let arguments = format!("replay plugin.wasm --traffic synth:json {options}");
         let mut child = folder.command(&arguments).stdout(Stdio::null()).spawn().unwrap();
         let begin = Instant::now();

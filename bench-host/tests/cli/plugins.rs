@@ -78,6 +78,32 @@ pub fn endless() -> Vec<u8> {
     )
 }
 
+/// Takes all the memory that it gets in its first callback, and then aborts.
+pub fn greedy() -> Vec<u8> {
+    plugin(
+        "0_2_1",
+        r#"(func $more (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (loop $again
+                (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+            (unreachable))"#,
+    )
+}
+
+/// Logs this many lines in every callback with headers.
+pub fn talking(lines: u32) -> Vec<u8> {
+    plugin(
+        "0_2_1",
+        &format!(
+            r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (local.set 1 (i32.const {lines}))
+            (loop $again
+                (drop (call $log (i32.const 4) (i32.const 64) (i32.const 29)))
+                (br_if $again (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+            (i32.const 0))"#
+        ),
+    )
+}
+
 /// Does nothing, in an ABI of this version.
 pub fn idle(abi: &str) -> Vec<u8> {
     plugin(abi, "")

@@ -172,7 +172,7 @@ pub const HIGRESS: &str = r#"(func (export "proxy_abi_version_0_2_100"))"#;
 
 /// Few enough instructions that an endless loop ends soon.
 pub const LIMITS: Limits =
-    Limits { fuel: Some(10_000_000), deadline: None, memory: 16 * 1024 * 1024 };
+    Limits { fuel: Some(10_000_000), deadline: None, memory: 16 * 1024 * 1024, ..Limits::COUNTED };
 
 /// The plugin of a module.
 pub fn plugin(body: &str) -> WasmPlugin {

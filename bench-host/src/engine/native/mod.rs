@@ -86,9 +86,12 @@ impl Guest for NativeGuest {
         });
         self.host = Some(active.host);
         answer.map_err(|panic| Fault {
+            plugin: self.host().settings.plugin_name.clone(),
             callback: callback.export(),
+            host_call: None,
             reason: format!("it panicked: {}", message(&*panic)),
             stack: Vec::new(),
+            more_frames: 0,
         })
     }
 

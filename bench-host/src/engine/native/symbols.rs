@@ -84,10 +84,10 @@ symbols! {
     fn proxy_set_shared_data(p: *const u8, n: usize, vp: *const u8, vn: usize, cas: u32)
         => |g| calls::set_shared_data(g, span(p, n), span(vp, vn), cas);
     fn proxy_register_shared_queue(p: *const u8, n: usize, token: *mut u32)
-        => |g| calls::shared_queue(g, span(p, n), true, address(token));
+        => |g| calls::register_queue(g, span(p, n), address(token));
     fn proxy_resolve_shared_queue(
-        _vm: *const u8, _vm_len: usize, p: *const u8, n: usize, token: *mut u32,
-    ) => |g| calls::shared_queue(g, span(p, n), false, address(token));
+        vm: *const u8, vm_len: usize, p: *const u8, n: usize, token: *mut u32,
+    ) => |g| calls::resolve_queue(g, span(vm, vm_len), span(p, n), address(token));
     fn proxy_enqueue_shared_queue(token: u32, p: *const u8, n: usize)
         => |g| calls::enqueue(g, token, span(p, n));
     fn proxy_dequeue_shared_queue(token: u32, p: *mut *mut u8, n: *mut usize)

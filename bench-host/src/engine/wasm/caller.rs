@@ -1,22 +1,95 @@
 //! A guest in the middle of a host call.
 
-use wasmtime::{Caller, Memory, StoreLimits, TypedFunc};
+use std::mem;
+use std::sync::Arc;
 
+use wasmtime::{Caller, Memory, TypedFunc};
+
+use super::limits::Limits;
+use super::restriction::{Import, Restriction};
 use crate::host::calls::{self, Refusal};
-use crate::host::{Host, Status};
+use crate::host::{Host, Profile, Status};
 
 /// What the store of a guest holds.
 pub(super) struct State {
     pub host: Host,
-    pub limits: StoreLimits,
     pub memory: Option<Memory>,
-    pub allocate: Option<TypedFunc<u32, u32>>,
+    /// The guest's allocator; behind a pointer, since the type of a function is dear to clone.
+    pub allocate: Option<Arc<TypedFunc<u32, u32>>>,
+    /// What the guest may call at the moment.
+    pub restriction: Restriction,
+    /// Bytes that linear memory may have.
+    pub most_memory: usize,
+    /// Set when memory did not grow in the current callback: what it cannot grow past.
+    pub memory_refused: Option<usize>,
+    /// Names of the imports, by their places in the ledger.
+    pub imports: Vec<String>,
+    /// The import called last, by its place.
+    place: usize,
+    /// The host call whose request for memory failed, by its place.
+    failed_in: Option<usize>,
+    /// Requests for memory that are under way, one inside the other.
+    allocating: usize,
+}
+
+/// How deep allocations may lie in one another: an allocator that makes host calls which hand it
+/// something is legal, one that never stops doing so is not.
+const MOST_ALLOCATING: usize = 64;
+
+impl State {
+    pub fn new(host: Host, limits: Limits) -> Self {
+        Self {
+            host,
+            memory: None,
+            allocate: None,
+            restriction: Restriction::None,
+            most_memory: limits.memory,
+            memory_refused: None,
+            imports: Vec::new(),
+            place: 0,
+            failed_in: None,
+            allocating: 0,
+        }
+    }
+
+    /// A callback begins.
+    pub fn begin(&mut self) {
+        self.memory_refused = None;
+        self.failed_in = None;
+        self.allocating = 0;
+    }
+
+    /// The host call that asked for memory when the guest failed.
+    pub fn failed_host_call(&self) -> Option<String> {
+        self.imports.get(self.failed_in?).cloned()
+    }
+
+    /// The place of an import, under which the ledger counts its calls.
+    pub fn import(&mut self, name: &str) -> usize {
+        let place = self.host.ledger.import(name);
+        if self.imports.len() <= place {
+            self.imports.resize(place + 1, String::new());
+            self.imports[place] = name.to_owned();
+        }
+        place
+    }
 }
 
 /// A wasm guest that makes a host call.
 pub(super) struct WasmCaller<'a>(pub Caller<'a, State>);
 
 impl WasmCaller<'_> {
+    /// Every host call begins here: it is counted, and refused where it may not be made.
+    pub fn enter(&mut self, import: Import) -> wasmtime::Result<()> {
+        let state = self.0.data_mut();
+        state.host.ledger.host_call(import.place);
+        state.place = import.place;
+        if import.allowed.during(state.restriction) {
+            return Ok(());
+        }
+        Err(state.restriction.refuse(state.imports.get(import.place).map_or("", String::as_str)))
+    }
+
     fn memory(&mut self) -> Result<(&mut [u8], &mut Host), Status> {
         let memory = self.0.data().memory.ok_or(Status::InvalidMemoryAccess)?;
         let (bytes, state) = memory.data_and_store_mut(&mut self.0);
@@ -63,8 +136,32 @@ impl calls::Caller for WasmCaller<'_> {
 
     fn allocate(&mut self, size: usize) -> Result<u64, Refusal<wasmtime::Error>> {
         let size = u32::try_from(size).map_err(|_| Status::InvalidMemoryAccess)?;
-        let allocate = self.0.data().allocate.clone().ok_or(Status::InvalidMemoryAccess)?;
-        match allocate.call(&mut self.0, size).map_err(Refusal::Trap)? {
+        let state = self.0.data_mut();
+        let allocate = state.allocate.clone().ok_or(Status::InvalidMemoryAccess)?;
+        let place = state.place;
+        if state.allocating == MOST_ALLOCATING {
+            state.failed_in = Some(place);
+            return Err(Refusal::Trap(wasmtime::Error::msg(format!(
+                "its allocator makes host calls that allocate in turn, {MOST_ALLOCATING} deep"
+            ))));
+        }
+        state.allocating += 1;
+        let within = match state.host.settings.profile {
+            Profile::Envoy => Restriction::Allocating,
+            // Its host lets Go's collector, which runs inside the allocator, ask for the time.
+            Profile::Higress => state.restriction,
+        };
+        let around = mem::replace(&mut state.restriction, within);
+        let result = allocate.call(&mut self.0, size);
+        let state = self.0.data_mut();
+        state.restriction = around;
+        state.allocating -= 1;
+        if result.is_err() {
+            // Of calls inside each other, the innermost failed first.
+            state.failed_in.get_or_insert(place);
+        }
+        state.place = place;
+        match result.map_err(Refusal::Trap)? {
             0 => Err(Status::InvalidMemoryAccess.into()),
             at => Ok(at.into()),
         }

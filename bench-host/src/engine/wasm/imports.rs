@@ -3,10 +3,11 @@
 use wasmtime::{Extern, ExternType, Func, Module, Store};
 
 use super::caller::{State, WasmCaller};
-use super::{stub, wasi};
+use super::restriction::{Allowed, Import};
+use super::{runtime_imports, stub, wasi};
 use crate::engine::StartError;
 use crate::host::calls::{self, GrpcCallArguments, HttpCallArguments};
-use crate::host::calls::{Answer, Caller as _, Out, Refusal, Span};
+use crate::host::calls::{Answer, Out, Refusal, Span};
 use crate::host::{HeaderMap, Status};
 
 /// Everything that a module imports, in its order.
@@ -25,12 +26,15 @@ pub(super) fn all(store: &mut Store<State>, module: &Module) -> Result<Vec<Exter
                 );
                 return Err(StartError::Module { what: "load", reason });
             };
-            let place = store.data_mut().host.ledger.import(import.name());
+            let name = import.name();
+            let this = Import {
+                place: store.data_mut().import(name),
+                allowed: Allowed::of(import.module(), name),
+            };
             let known = match import.module() {
-                "env" => host_call(store, import.name(), place),
-                "wasi_snapshot_preview1" | "wasi_unstable" => {
-                    wasi::function(store, import.name(), place)
-                }
+                "env" => host_call(store, name, this)
+                    .or_else(|| runtime_imports::function(store, name, this)),
+                module if wasi::is(module) => wasi::function(store, name, this),
                 _ => None,
             };
             let fits = known.filter(|function| {
@@ -41,8 +45,9 @@ pub(super) fn all(store: &mut Store<State>, module: &Module) -> Result<Vec<Exter
                         .map(|ty| ty.to_string())
                         .eq(wanted.results().map(|ty| ty.to_string()))
             });
-            let name = import.name();
-            Ok(fits.unwrap_or_else(|| stub::function(store, name, place, wanted)).into())
+            Ok(fits
+                .unwrap_or_else(|| stub::function(store, import.module(), name, this, wanted))
+                .into())
         })
         .collect()
 }
@@ -64,12 +69,12 @@ fn out(at: u32, len: u32) -> Out {
     Out(at.into(), len.into())
 }
 
-fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func> {
+fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func> {
     macro_rules! import {
         (|$guest:ident $(, $arg:ident: $ty:ty)*| $call:expr) => {
             Func::wrap(store, move |caller: wasmtime::Caller<'_, State> $(, $arg: $ty)*| {
                 let mut caller = WasmCaller(caller);
-                caller.host().ledger.host_call(place);
+                caller.enter(this)?;
                 let $guest = &mut caller;
                 finish($call)
             })
@@ -84,6 +89,10 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
         "proxy_set_tick_period_milliseconds" => {
             import!(|g, milliseconds: u32| calls::set_tick_period(g, milliseconds))
         }
+        "proxy_get_configuration" => {
+            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
+        }
+        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         "proxy_get_buffer_bytes" => {
             import!(|g, buffer: u32, start: u32, length: u32, p: u32, n: u32| {
                 calls::get_buffer_bytes(g, buffer, start, length, out(p, n))
@@ -172,12 +181,12 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
         }
         "proxy_register_shared_queue" => {
             import!(|g, p: u32, n: u32, token: u32| {
-                calls::shared_queue(g, span(p, n), true, token.into())
+                calls::register_queue(g, span(p, n), token.into())
             })
         }
         "proxy_resolve_shared_queue" => {
-            import!(|g, _vm: u32, _vm_len: u32, p: u32, n: u32, token: u32| {
-                calls::shared_queue(g, span(p, n), false, token.into())
+            import!(|g, vm: u32, vm_len: u32, p: u32, n: u32, token: u32| {
+                calls::resolve_queue(g, span(vm, vm_len), span(p, n), token.into())
             })
         }
         "proxy_enqueue_shared_queue" => {
@@ -295,10 +304,6 @@ fn host_call(store: &mut Store<State>, name: &str, place: usize) -> Option<Func>
                 calls::call_foreign_function(g, span(np, nn), span(ap, an), out(p, n))
             })
         }
-        "proxy_get_configuration" => {
-            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
-        }
-        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         _ => return None,
     })
 }

@@ -1,19 +1,26 @@
 //! Plugins as wasm modules, run by wasmtime.
 
+mod books;
 mod caller;
+mod exports;
 mod fault;
 mod guest;
 mod imports;
+mod limits;
+mod restriction;
+mod run;
+mod runtime_imports;
 mod stub;
 mod ticker;
 mod wasi;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use wasmtime::{Config, Engine, Module, OptLevel};
 
 pub use guest::WasmGuest;
+pub use limits::Limits;
 use ticker::Ticker;
 
 use crate::engine::{Guest, Plugin, StartError};
@@ -31,40 +38,8 @@ pub struct WasmPlugin {
     _ticker: Option<Arc<Ticker>>,
 }
 
-/// What a guest may use before it is stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Instructions in one callback; `None` counts none (and costs no time for counting).
-    pub fuel: Option<u64>,
-    /// Time for one callback; `None` sets no limit (and costs no time for looking).
-    pub deadline: Option<Duration>,
-    /// Bytes of linear memory.
-    pub memory: usize,
-}
-
-impl Limits {
-    /// Seconds of work for any machine, and still the end of an endless loop.
-    pub const FUEL: u64 = 10_000_000_000;
-
-    /// What the proxy-wasm C++ host allows: `PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES`.
-    pub const MEMORY: usize = 1024 * 1024 * 1024;
-
-    /// Counts instructions, so that costs are exact.
-    pub const COUNTED: Self =
-        Self { fuel: Some(Self::FUEL), deadline: Some(Self::DEADLINE), memory: Self::MEMORY };
-
-    /// Counts nothing, so that time is what it is in a proxy. For traffic that the plugin has been
-    /// through before: nothing stops it.
-    pub const UNCOUNTED: Self = Self { fuel: None, deadline: None, memory: Self::MEMORY };
-
-    /// Counts nothing, and stops what does not end.
-    pub const STOPPED: Self =
-        Self { fuel: None, deadline: Some(Self::DEADLINE), memory: Self::MEMORY };
-
-    /// Fuel does not count what host calls do for a guest, so time is limited besides: longer than
-    /// any callback that a proxy would bear.
-    pub const DEADLINE: Duration = Duration::from_secs(10);
-}
+/// Frames of a stack that are counted: more than fit on the deepest.
+const TRACED_FRAMES: NonZeroUsize = NonZeroUsize::new(Limits::MOST_STACK / 16).expect("not zero");
 
 impl WasmPlugin {
     /// Compiles a module.
@@ -76,10 +51,17 @@ impl WasmPlugin {
         config
             .consume_fuel(limits.fuel.is_some())
             .epoch_interruption(limits.deadline.is_some())
+            .max_wasm_stack(limits.stack.clamp(1, Limits::MOST_STACK))
+            .wasm_backtrace_max_frames(Some(TRACED_FRAMES))
+            // Which bits a NaN has is the machine's choice, and counts must not depend on it.
+            .cranelift_nan_canonicalization(limits.fuel.is_some())
+            // Addresses of the ABI are 32 bits wide.
+            .wasm_memory64(false)
             .cranelift_opt_level(OptLevel::Speed);
         let fail = |error: wasmtime::Error| StartError::Module {
             what: "compile",
-            reason: format!("{error:#}"),
+            // In one line, like any other reason.
+            reason: format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" "),
         };
         let engine = Engine::new(&config).map_err(fail)?;
         let module = Module::from_binary(&engine, bytes).map_err(fail)?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Answer, Caller, Out, Span, only_higress, put_u32, take, take_pairs};
 use crate::host::abi::Status;
+use crate::host::protobuf::{self, Field};
 use crate::upstream::{GrpcCall, GrpcKind};
 
 /// What a plugin passes to `proxy_http_call`.
@@ -140,33 +141,17 @@ fn cluster_of(service: &[u8]) -> Option<&[u8]> {
     field(target, 1)
 }
 
-/// The first field of that number in a protocol buffer, if all fields up to it are delimited by
-/// their length, as those of these messages are.
-fn field(message: &[u8], number: u8) -> Option<&[u8]> {
-    let mut rest = message;
-    loop {
-        let (&tag, after) = rest.split_first()?;
-        let (len, after) = varint(after)?;
-        let (value, after) = after.split_at_checked(len)?;
-        if tag & 7 != 2 || tag & 0x80 != 0 {
-            return None;
-        }
-        if tag >> 3 == number {
-            return Some(value);
-        }
-        rest = after;
-    }
-}
-
-fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut number = 0_usize;
-    for (at, byte) in bytes.iter().enumerate().take(4) {
-        number |= usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((number, &bytes[at + 1..]));
+/// A field of a protocol buffer that is delimited by its length; the last one counts.
+fn field(message: &[u8], number: u64) -> Option<&[u8]> {
+    let mut found = None;
+    for field in protobuf::fields(message) {
+        match field {
+            Ok((of, Field::Bytes(value))) if of == number => found = Some(value),
+            Ok(_) => {}
+            Err(_) => return None,
         }
     }
-    None
+    found
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! Properties.
 
 use super::{Answer, Caller, Out, Span, give_bytes, take};
-use crate::host::abi::Status;
 
 /// `proxy_get_property`
 pub fn get_property<C: Caller>(c: &mut C, path: Span, out: Out) -> Answer<C> {
     let path = take(c, path)?;
-    let value = c.host().property(&path).ok_or(Status::NotFound)?;
+    let value = c.host().property(&path)?;
     give_bytes(c, out, &value)
 }
 

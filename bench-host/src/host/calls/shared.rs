@@ -19,10 +19,19 @@ pub fn set_shared_data<C: Caller>(c: &mut C, key: Span, value: Span, cas: u32) -
     Ok(())
 }
 
-/// `proxy_register_shared_queue` and, without `create`, `proxy_resolve_shared_queue`
-pub fn shared_queue<C: Caller>(c: &mut C, name: Span, create: bool, out: u64) -> Answer<C> {
+/// `proxy_register_shared_queue`
+pub fn register_queue<C: Caller>(c: &mut C, name: Span, out: u64) -> Answer<C> {
     let name = take(c, name)?;
-    let token = c.host().shared.queue(&name, create)?;
+    let host = c.host();
+    let token = host.shared.register(host.vm, host.root(), &name)?;
+    Ok(put_u32(c, out, token)?)
+}
+
+/// `proxy_resolve_shared_queue`
+pub fn resolve_queue<C: Caller>(c: &mut C, vm_id: Span, name: Span, out: u64) -> Answer<C> {
+    let vm_id = take(c, vm_id)?;
+    let name = take(c, name)?;
+    let token = c.host().shared.resolve(&vm_id, &name)?;
     Ok(put_u32(c, out, token)?)
 }
 
@@ -42,7 +51,7 @@ pub fn dequeue<C: Caller>(c: &mut C, token: u32, out: Out) -> Answer<C> {
 /// `proxy_define_metric`
 pub fn define_metric<C: Caller>(c: &mut C, kind: u32, name: Span, out: u64) -> Answer<C> {
     let name = take(c, name)?;
-    let id = c.host().metrics.define(kind, &name)?;
+    let id = c.host().define_metric(kind, &name)?;
     Ok(put_u32(c, out, id)?)
 }
 
