@@ -154,7 +154,7 @@ impl Guest {
         code.push_str("(call $flush)\n");
         for (of, times, steps) in parts.iter().filter(|(of, ..)| of == name) {
             if let Some(times) = times {
-                write!(code, "(if (i32.eq (global.get $times_{of}) (i32.const {times})) (then\n")
+                writeln!(code, "(if (i32.eq (global.get $times_{of}) (i32.const {times})) (then")
                     .unwrap();
             }
             for step in steps {
@@ -209,11 +209,8 @@ impl Guest {
                     .unwrap();
                 }
             }
-            writeln!(
-                code,
-                "(i64.store (i32.const {cell}) (i64.const 0xaaaaaaaaaaaaaaaa))"
-            )
-            .unwrap();
+            writeln!(code, "(i64.store (i32.const {cell}) (i64.const 0xaaaaaaaaaaaaaaaa))")
+                .unwrap();
             if let Some(Value::Name(name)) = names.next() {
                 let at = self.variable(name, true);
                 writeln!(logging, "(i32.store (i32.const {at}) (i32.load (i32.const {cell})))")

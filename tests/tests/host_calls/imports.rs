@@ -1,7 +1,5 @@
 //! The host calls of every ABI version, with what their parameters stand for.
 
-use bench_host::module::AbiVersion;
-
 /// What one or two parameters of a host call stand for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Param {
@@ -125,9 +123,8 @@ pub const IMPORTS: [Import; 51] = [
 
 /// The host call of a name, which may lack its `proxy_`.
 pub fn find(name: &str) -> &'static Import {
-    let is = |import: &&Import| {
-        import.name == name || import.name.strip_prefix("proxy_") == Some(name)
-    };
+    let is =
+        |import: &&Import| import.name == name || import.name.strip_prefix("proxy_") == Some(name);
     IMPORTS.iter().find(is).unwrap_or_else(|| panic!("there is no host call {name}"))
 }
 
@@ -135,9 +132,9 @@ impl Import {
     /// The types of its parameters and its result, as WAT has them.
     pub fn wat_type(&self) -> String {
         let params = self.params.iter().map(|param| match param {
-            Param::Number | Param::Word | Param::Long => "i32",
-            Param::Wide => "i64",
-            Param::In | Param::Out => "i32 i32",
+            Number | Word | Long => "i32",
+            Wide => "i64",
+            In | Out => "i32 i32",
         });
         let result = if self.result == Answer::Nothing { "" } else { " (result i32)" };
         format!("(param {}){result}", params.collect::<Vec<_>>().join(" "))
@@ -147,15 +144,5 @@ impl Import {
     pub fn wat_import(&self) -> String {
         let Self { name, .. } = self;
         format!("(import \"env\" \"{name}\" (func ${name} {}))\n", self.wat_type())
-    }
-
-    /// Whether a module of that ABI gets it.
-    pub fn under(&self, abi: AbiVersion) -> bool {
-        match self.offer {
-            Offer::All | Offer::Higress => true,
-            Offer::Old => abi == AbiVersion::V0_1_0,
-            Offer::New => abi >= AbiVersion::V0_2_0,
-            Offer::Newer => abi >= AbiVersion::V0_2_1,
-        }
     }
 }

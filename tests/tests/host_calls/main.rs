@@ -5,8 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod answers;
 mod guest;
 mod imports;
+mod page;
 mod run;
 mod scenario;
 mod script;

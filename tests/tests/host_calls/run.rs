@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::host::{Direction, LogLine, PeerKind, Profile, Settings, World};
-use bench_host::module::{AbiVersion, Module};
+use bench_host::module::Module;
 use bench_host::testing::{Outcome, TestHost};
 use bench_host::upstream::Upstreams;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::value::Value;
 /// One call that was made and answered as expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Observed {
+    pub scenario: &'static str,
     pub import: &'static str,
     pub answer: u32,
     pub callback: &'static str,
@@ -32,7 +33,8 @@ pub struct Report {
 }
 
 /// Few enough instructions that an endless loop ends soon.
-const LIMITS: Limits = Limits { fuel: Some(50_000_000), deadline: None, memory: 16 * 1024 * 1024 };
+pub const LIMITS: Limits =
+    Limits { fuel: Some(50_000_000), deadline: None, memory: 16 * 1024 * 1024, ..Limits::COUNTED };
 
 /// Runs a scenario on each of its hosts.
 pub fn run(scenario: &Scenario) -> Report {
@@ -74,7 +76,7 @@ fn run_on(
     mistakes: &mut Vec<String>,
 ) {
     let mut guest = Guest::default();
-    let module = guest.module(abi, scenario.extra, &parts(scenario));
+    let module = guest.module(abi, "", &parts(scenario));
     let plugin = match WasmPlugin::compile(&module, LIMITS) {
         Ok(plugin) => plugin,
         Err(error) => return mistakes.push(format!("does not compile: {error}")),
@@ -98,9 +100,16 @@ fn run_on(
         mistakes.push(format!("fault: {fault}"));
     }
     host.proxy().shut_down();
+    if let Err(fault) = host.run_for(scenario.run_on) {
+        mistakes.push(format!("fault: {fault}"));
+    }
     let log = host.log().to_vec();
     let mut made = vec![0; guest.calls.len()];
+    let before = observed.len();
     check_calls(&guest.calls, &log, profile, &mut made, observed, mistakes);
+    for seen in &mut observed[before..] {
+        seen.scenario = scenario.title;
+    }
     for (call, made) in guest.calls.iter().zip(made) {
         if made == 0 {
             mistakes.push(format!("{} was not called", call.line));
@@ -141,7 +150,7 @@ fn numbers(line: &str) -> Vec<u32> {
 }
 
 /// Callbacks that came, with their arguments.
-fn told(log: &[LogLine]) -> Vec<(&'static str, Vec<u32>)> {
+pub fn told(log: &[LogLine]) -> Vec<(&'static str, Vec<u32>)> {
     let lines = log.iter().filter_map(|line| line.message.strip_prefix('@'));
     let told = lines.map(|line| {
         let numbers = numbers(line);
@@ -196,7 +205,7 @@ fn check_calls(
         if right {
             let import = call.import.name;
             let higress = profile == Profile::Higress;
-            observed.push(Observed { import, answer, callback, higress });
+            observed.push(Observed { scenario: "", import, answer, callback, higress });
         }
     }
 }
@@ -282,7 +291,9 @@ fn check(
             let fits = |given: &[u32]| {
                 let pairs = given.iter().zip(arguments);
                 given.len() == arguments.len()
-                    && pairs.clone().all(|(given, wanted)| *wanted < 0 || i64::from(*given) == *wanted)
+                    && pairs
+                        .clone()
+                        .all(|(given, wanted)| *wanted < 0 || i64::from(*given) == *wanted)
             };
             match came.iter().any(|(_, given)| fits(given)) {
                 true => return Ok(()),
@@ -302,10 +313,4 @@ fn check(
         }
     };
     if observed == wanted { Ok(()) } else { Err(format!("{effect:?}: observed {observed}")) }
-}
-
-/// The ABI of a marker's end.
-pub fn abi(marker: &str) -> AbiVersion {
-    let is = |abi: &AbiVersion| abi.marker().ends_with(marker);
-    AbiVersion::ALL.into_iter().find(is).unwrap()
 }

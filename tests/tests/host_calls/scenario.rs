@@ -47,10 +47,10 @@ pub struct Scenario {
     /// Where it is run, and under which ABI.
     pub hosts: Vec<(Profile, &'static str)>,
     pub scripts: Vec<(&'static str, &'static str)>,
-    pub extra: &'static str,
     pub call: Option<Call>,
     pub tcp: bool,
     pub run_for: Duration,
+    pub run_on: Duration,
     pub upstreams: &'static str,
     pub effects: Vec<Effect>,
 }
@@ -61,10 +61,10 @@ pub fn scenario(title: &'static str) -> Scenario {
         title,
         hosts: vec![(Profile::Envoy, "0_2_1"), (Profile::Higress, "0_2_1")],
         scripts: Vec::new(),
-        extra: "",
         call: Some(Call::get("/path?q=1")),
         tcp: false,
         run_for: Duration::ZERO,
+        run_on: Duration::ZERO,
         upstreams: "",
         effects: Vec::new(),
     }
@@ -74,12 +74,6 @@ impl Scenario {
     /// What the guest does in a callback; `name@2` is its second invocation.
     pub fn on(mut self, callback: &'static str, script: &'static str) -> Self {
         self.scripts.push((callback, script));
-        self
-    }
-
-    /// More definitions of the guest.
-    pub fn with(mut self, extra: &'static str) -> Self {
-        self.extra = extra;
         self
     }
 
@@ -128,6 +122,12 @@ impl Scenario {
     /// Time passes after the traffic.
     pub fn run_for(mut self, milliseconds: u64) -> Self {
         self.run_for = Duration::from_millis(milliseconds);
+        self
+    }
+
+    /// Time passes after the plugin was told that it is done.
+    pub fn run_on(mut self, milliseconds: u64) -> Self {
+        self.run_on = Duration::from_millis(milliseconds);
         self
     }
 

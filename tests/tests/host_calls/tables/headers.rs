@@ -95,16 +95,18 @@ fn reading() -> Vec<Scenario> {
 
 fn phases() -> Vec<Scenario> {
     vec![
-        scenario("after headers have gone on they are read, not written").send(rich()).on(
-            "request_body",
-            "get_header_map_value(0, ':path') -> Ok '/p'
+        scenario("after headers have gone on they are read, not written")
+            .send(rich())
+            .on(
+                "request_body",
+                "get_header_map_value(0, ':path') -> Ok '/p'
              add_header_map_value(0, 'x-late', 'b') -> BadArgument
              replace_header_map_value(0, 'x-late', 'b') -> BadArgument
              remove_header_map_value(0, ':path') -> BadArgument
              set_header_map_pairs(0, pairs(a=b)) -> BadArgument",
-        )
-        .then(Effect::Request("x-late", None))
-        .then(Effect::Request(":path", Some("/p"))),
+            )
+            .then(Effect::Request("x-late", None))
+            .then(Effect::Request(":path", Some("/p"))),
         scenario("while headers are held, the body callback writes them")
             .higress()
             .send(rich())
@@ -114,7 +116,8 @@ fn phases() -> Vec<Scenario> {
             .on("response_body", "replace_header_map_value(2, 'x-late', 'c') -> Ok")
             .then(Effect::Request("x-late", Some("b")))
             .then(Effect::Response("x-late", Some("c"))),
-        scenario("response headers in their callback and after it").send(rich())
+        scenario("response headers in their callback and after it")
+            .send(rich())
             .on(
                 "response_headers",
                 "get_header_map_value(2, ':status') -> Ok '200'
@@ -205,7 +208,7 @@ fn pairs() -> Vec<Scenario> {
                 "request_headers",
                 "set_header_map_pairs(0, pairs(:method=GET,:path=/x,:authority=a,b=1,a=2,b=3)) -> Ok
                  get_header_map_pairs(0) -> Ok pairs(:method=GET,:path=/x,:authority=a,b=1,a=2,b=3)
-                 get_header_map_size(0) -> Ok 32",
+                 get_header_map_size(0) -> Ok 34",
             )
             .then(Effect::Request("b", Some("1"))),
         scenario("no bytes and a count of nothing are an empty map").on(

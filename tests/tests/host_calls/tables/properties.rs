@@ -18,14 +18,16 @@ pub fn table() -> Vec<Scenario> {
                  get_property('response\\0code') -> NotFound kept
                  get_property('no') -> NotFound kept
                  get_property('no\\0such\\0thing') -> NotFound kept
-                 get_property('') -> NotFound kept
-                 get_property('\\0') -> NotFound kept
+                 get_property('') -> Ok nil
                  get_property(raw(-1, 1)) -> InvalidMemoryAccess kept
                  set_property(raw(-1, 1), 'x') -> InvalidMemoryAccess
                  set_property('x', raw(-1, 1)) -> InvalidMemoryAccess
                  get_property('x') -> NotFound kept",
             )
-            .on("response_headers", "get_property('response\\0code') -> Ok '\\xc8\\0\\0\\0\\0\\0\\0\\0'"),
+            .on(
+                "response_headers",
+                "get_property('response\\0code') -> Ok '\\xc8\\0\\0\\0\\0\\0\\0\\0'",
+            ),
         scenario("what one callback sets, later ones read")
             .on(
                 "request_headers",

@@ -72,10 +72,7 @@ fn queues() -> Vec<Scenario> {
              resolve_shared_queue('', raw(-1, 1)) -> InvalidMemoryAccess _",
         ),
         scenario("who registered a queue is told of each item")
-            .on(
-                "vm_start",
-                "register_shared_queue('q') -> Ok q",
-            )
+            .on("vm_start", "register_shared_queue('q') -> Ok q")
             .on(
                 "request_headers",
                 "enqueue_shared_queue(q, 'one') -> Ok

@@ -188,6 +188,14 @@ fn contexts() -> Vec<Scenario> {
             .on("log", "done() -> NotFound")
             .on("done@1", "done() -> NotFound")
             .then(Effect::Times("done", 2)),
+        scenario("a root context that has put its end off ends when it says so")
+            .idle()
+            .on("configure", "set_tick_period_milliseconds(10) -> Ok")
+            .on("done", "return 0")
+            .on("tick@1", "done() -> Ok")
+            .run_on(15)
+            .then(Effect::Times("done", 1))
+            .then(Effect::Told("delete", &[1])),
     ]
 }
 
@@ -202,7 +210,9 @@ fn injecting() -> Vec<Scenario> {
                  inject_encoded_data_to_filter_chain(raw(-1, 1), 0) -> InvalidMemoryAccess",
             )
             .then(Effect::Ended(true)),
-        scenario("what is injected comes first").higress().send(exchange())
+        scenario("what is injected comes first")
+            .higress()
+            .send(exchange())
             .on("response_body", "inject_encoded_data_to_filter_chain('in', 0) -> Ok")
             .then(Effect::ResponseBody("incd"))
             .then(Effect::Times("response_body", 1)),

@@ -36,11 +36,10 @@ pub fn table() -> Vec<Scenario> {
             .then(Effect::Logged("error", "at error"))
             .then(Effect::Logged("critical", "at critical"))
             .then(Effect::NotLogged("at six")),
-        scenario("a status where no call was answered").on(
-            "request_headers",
-            "get_status() -> Ok 0 nil",
-        ),
-        scenario("the clock").on("request_headers", "get_current_time_nanoseconds() -> Ok _")
+        scenario("a status where no call was answered")
+            .on("request_headers", "get_status() -> Ok 0 nil"),
+        scenario("the clock")
+            .on("request_headers", "get_current_time_nanoseconds() -> Ok _")
             .on("vm_start", "get_current_time_nanoseconds() -> Ok _")
             .on("log", "get_current_time_nanoseconds() -> Ok _"),
         scenario("a timer starts, goes on and stops")
@@ -61,19 +60,6 @@ pub fn table() -> Vec<Scenario> {
              call_foreign_function(raw(-1, 1), nil) -> InvalidMemoryAccess kept
              call_foreign_function('none', raw(-1, 1)) -> InvalidMemoryAccess kept",
         ),
-        scenario("foreign functions of every Envoy").on(
-            "request_headers",
-            "call_foreign_function('clear_route_cache', nil) -> Ok nil
-             call_foreign_function('compress', 'hello') -> Ok _
-             call_foreign_function('set_envoy_filter_state', '\\xff') -> BadArgument _
-             call_foreign_function('declare_property', '\\xff') -> BadArgument _",
-        ),
-        scenario("foreign functions of Higress").higress().on(
-            "request_headers",
-            "call_foreign_function('get_log_level', nil) -> Ok '\\0\\0\\0\\0'
-             call_foreign_function('set_global_max_requests_per_io_cycle', '\\x05\\0\\0\\0\\0\\0\\0\\0') -> Ok nil
-             call_foreign_function('inject_encoded_data_to_filter_chain', '\\xff') -> BadArgument _",
-        ),
         scenario("foreign functions of Higress are not Envoy's").envoy().on(
             "request_headers",
             "call_foreign_function('get_log_level', nil) -> NotFound _
@@ -87,9 +73,7 @@ pub fn table() -> Vec<Scenario> {
              emscripten_notify_memory_growth(0)
              emscripten_notify_memory_growth(-1)",
         ),
-        scenario("names are not resolved").on(
-            "request_headers",
-            "envoy_resolve_dns('example.com') -> Unimplemented _",
-        ),
+        scenario("names are not resolved")
+            .on("request_headers", "envoy_resolve_dns('example.com') -> Unimplemented _"),
     ]
 }
