@@ -134,6 +134,16 @@ impl Guest {
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
+    /// Imports a call that code in WAT makes.
+    pub fn import(&mut self, import: &Import) {
+        self.imports.insert(import.name, find(import.name));
+    }
+
+    /// The texts so far, and their address.
+    pub fn texts(&self) -> (u32, &[u8]) {
+        (TEXTS, &self.data)
+    }
+
     fn callback(
         &mut self,
         number: usize,
@@ -262,7 +272,8 @@ impl Guest {
         VARIABLES + 4 * u32::try_from(place).unwrap()
     }
 
-    fn text(&mut self, bytes: &[u8]) -> u32 {
+    /// The address of a text.
+    pub fn text(&mut self, bytes: &[u8]) -> u32 {
         let known = self.data.windows(bytes.len().max(1)).position(|window| window == bytes);
         let at = known.unwrap_or_else(|| {
             self.data.extend(bytes);

@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod answers;
+mod chance;
 mod guest;
+mod hostile;
 mod imports;
 mod page;
 mod run;

@@ -7,8 +7,9 @@ use std::fs;
 
 use chunkwise_tests::root;
 
-use super::answers::{Tried, try_all};
+use super::answers::{self, Tried};
 use super::guest::CALLBACKS;
+use super::hostile;
 use super::imports::{Answer, IMPORTS, Offer};
 use super::run::Observed;
 use super::script::STATUSES;
@@ -96,7 +97,7 @@ fn every_status_that_a_host_call_can_answer_is_in_the_tables() {
 #[test]
 fn the_page_says_what_is_tested() {
     let (scenarios, observed) = tables::observe();
-    let page = page(*scenarios, observed, &try_all());
+    let page = page(*scenarios, observed, &hostile::try_all(), &answers::try_all());
     let path = root().join("docs/host-calls.md");
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &page).unwrap();
@@ -109,7 +110,13 @@ fn the_page_says_what_is_tested() {
     );
 }
 
-fn page(scenarios: usize, observed: &[Observed], tried: &[Tried]) -> String {
+fn page(
+    scenarios: usize,
+    observed: &[Observed],
+    hostile: &[hostile::Tried],
+    tried: &[Tried],
+) -> String {
+    let variants: usize = hostile.iter().map(|tried| tried.variants).sum();
     let calls = observed.len();
     let statuses: BTreeSet<_> = observed.iter().map(|seen| (seen.import, seen.answer)).collect();
     let mut page = format!(
@@ -120,15 +127,18 @@ fn page(scenarios: usize, observed: &[Observed], tried: &[Tried]) -> String {
          expectations are those of the proxy-wasm C++ host in Envoy and Higress. \
          `UPDATE_DOCS=1 cargo test -p chunkwise-tests --test host_calls` writes it anew.\n\n\
          {scenarios} scenarios, each on a stock Envoy and on Higress where both have what it is \
-         about, make {calls} calls of {} imports and observe {} pairs of import and status.\n\n\
+         about, make {calls} calls of {} imports and observe {} pairs of import and status. \
+         {variants} calls more pass addresses, lengths and numbers that no sane guest passes; what \
+         is `InvalidMemoryAccess` there is in the table too.\n\n\
          ## Imports\n\n\
          ✓: answered on both hosts. H: on Higress alone. E: on Envoy alone.\n\n",
         IMPORTS.len(),
         statuses.len()
     );
     let columns: Vec<_> = COLUMNS.iter().map(|status| STATUSES[*status]).collect();
-    writeln!(page, "| import | {} | scenarios | offered by |", columns.join(" | ")).unwrap();
-    writeln!(page, "|---|{}---:|---|", ":-:|".repeat(columns.len())).unwrap();
+    writeln!(page, "| import | {} | scenarios | bad arguments | offered by |", columns.join(" | "))
+        .unwrap();
+    writeln!(page, "|---|{}---:|---:|---|", ":-:|".repeat(columns.len())).unwrap();
     for import in &IMPORTS {
         let of: Vec<_> = observed.iter().filter(|seen| seen.import == import.name).collect();
         write!(page, "| `{}` |", import.name).unwrap();
@@ -136,7 +146,15 @@ fn page(scenarios: usize, observed: &[Observed], tried: &[Tried]) -> String {
             let on = |higress| {
                 let is =
                     |seen: &&&Observed| seen.answer as usize == status && seen.higress == higress;
-                import.result == Answer::Status && of.iter().any(|seen| is(&seen))
+                let refused = || {
+                    status == 6
+                        && hostile.iter().any(|tried| {
+                            tried.import == import.name
+                                && tried.higress == higress
+                                && tried.answers.contains(&6)
+                        })
+                };
+                import.result == Answer::Status && (of.iter().any(|seen| is(&seen)) || refused())
             };
             let sign = match (on(false), on(true)) {
                 (true, true) => "✓",
@@ -154,7 +172,9 @@ fn page(scenarios: usize, observed: &[Observed], tried: &[Tried]) -> String {
             Offer::Newer => "from ABI 0.2.1",
             Offer::Higress => "Higress",
         };
-        writeln!(page, " {} | {offer} |", scenarios.len()).unwrap();
+        let of = hostile.iter().filter(|tried| tried.import == import.name);
+        let variants: usize = of.map(|tried| tried.variants).sum();
+        writeln!(page, " {} | {variants} | {offer} |", scenarios.len()).unwrap();
     }
     page.push_str("\nWhat is a number and no status, or nothing, has no sign.\n");
     called_in(&mut page, observed);

@@ -135,7 +135,7 @@ fn tcp(host: &mut TestHost) -> (Vec<u8>, bool) {
     left.map(|connection| (connection.downstream.passed, connection.closed)).unwrap()
 }
 
-/// The numbers of a hexadecimal line.
+/// The bytes of hexadecimal digits.
 fn unhex(text: &str) -> Vec<u8> {
     let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
     (0..text.len() / 2).map(|at| digit(2 * at)).collect()
@@ -145,7 +145,8 @@ fn word(bytes: &[u8]) -> u32 {
     u32::from_le_bytes(bytes[..4].try_into().unwrap())
 }
 
-fn numbers(line: &str) -> Vec<u32> {
+/// The numbers of a line.
+pub fn numbers(line: &str) -> Vec<u32> {
     line.split_whitespace().map(|number| word(&unhex(number))).collect()
 }
 
