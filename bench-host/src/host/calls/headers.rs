@@ -75,7 +75,7 @@ pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
     c.read(pairs.0, pairs.1, |host, wire| {
         host.ledger.bytes_out(wire.len() as u64);
         let map = host.open_map(kind).ok_or(Status::BadArgument)?;
-        *map = decode_pairs(wire).into_iter().collect();
+        map.replace_all(decode_pairs(wire));
         Ok::<_, Status>(())
     })??;
     Ok(())
