@@ -93,8 +93,13 @@ fn floods() -> Vec<Flood> {
             )
         },
         flood("redis clients", ("proxy_redis_init", 7), 100 * k, "8200 5 4096 4 4096 4 9"),
-        flood("headers", ("proxy_add_header_map_value", 5), 1000 * k, "0 4096 4 4096 4"),
-        flood("long headers", ("proxy_add_header_map_value", 5), 200, "0 4096 4 0x100000 0x100000"),
+        flood("headers", ("proxy_add_header_map_value", 5), 5000 * k, "0 4096 4 4096 4"),
+        flood(
+            "long headers",
+            ("proxy_add_header_map_value", 5),
+            2 * k,
+            "0 4096 4 0x100000 0x100000",
+        ),
         flood("replaced headers", ("proxy_replace_header_map_value", 5), 20 * k, "0 4096 4 4096 4"),
         flood("pairs", ("proxy_set_header_map_pairs", 3), 10 * k, "0 8256 61"),
         flood("properties", ("proxy_set_property", 4), 300 * k, "4096 4 4096 4"),
@@ -102,11 +107,16 @@ fn floods() -> Vec<Flood> {
         flood("a long property", ("proxy_set_property", 4), 10 * k, "4100 4 0x100000 0x100000"),
         Flood {
             callback: "request_body",
-            ..flood("appended body", ("proxy_set_buffer_bytes", 5), 200, "0 -1 0 0x100000 0x100000")
+            ..flood(
+                "appended body",
+                ("proxy_set_buffer_bytes", 5),
+                2 * k,
+                "0 -1 0 0x100000 0x100000",
+            )
         },
         Flood {
             callback: "request_body",
-            ..flood("body in pieces", ("proxy_set_buffer_bytes", 5), 100 * k, "0 -1 0 4096 1")
+            ..flood("body in pieces", ("proxy_set_buffer_bytes", 5), 10_000 * k, "0 -1 0 4096 1")
         },
         Flood {
             callback: "request_body",
@@ -117,7 +127,7 @@ fn floods() -> Vec<Flood> {
             ..flood(
                 "injections",
                 ("proxy_inject_encoded_data_to_filter_chain", 3),
-                100,
+                2 * k,
                 "0x100000 0x100000 0",
             )
         },
@@ -139,7 +149,7 @@ fn floods() -> Vec<Flood> {
         flood(
             "long local replies",
             ("proxy_send_local_response", 8),
-            200,
+            2 * k,
             "200 4096 4 0x100000 0x100000 0 0 -1",
         ),
         flood("continued streams", ("proxy_continue_stream", 1), 100 * k, "0"),
@@ -151,7 +161,7 @@ fn floods() -> Vec<Flood> {
             100 * k,
             "4096 4 4096 4 16 20",
         ),
-        flood("periods", ("proxy_set_tick_period_milliseconds", 1), 100 * k, "1"),
+        flood("periods", ("proxy_set_tick_period_milliseconds", 1), 10_000 * k, "1"),
         Flood {
             run_for: Duration::from_secs(100),
             ..flood("ticks", ("proxy_set_tick_period_milliseconds", 1), 1, "1")

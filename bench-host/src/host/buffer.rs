@@ -80,6 +80,11 @@ impl Buffer {
         self.len
     }
 
+    /// Bytes of memory that the buffer takes, about: many small writes take more than their bytes.
+    pub fn memory(&self) -> usize {
+        self.len + self.parts.capacity() * size_of::<Bytes>()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -15,7 +15,7 @@ pub struct Metrics {
     counters: Vec<u64>,
     gauges: Vec<u64>,
     histograms: Vec<Histogram>,
-    ids: BTreeMap<(MetricKind, String), u32>,
+    ids: BTreeMap<(MetricKind, Vec<u8>), u32>,
 }
 
 /// What a metric does with what it is given.
@@ -71,7 +71,7 @@ impl Metrics {
         if name.len() > Self::MAX_NAME {
             return Err(Status::InternalFailure);
         }
-        let key = (kind, String::from_utf8_lossy(name).into_owned());
+        let key = (kind, name.to_vec());
         if let Some(id) = self.ids.get(&key) {
             return Ok(*id);
         }
@@ -128,7 +128,7 @@ impl Metrics {
     }
 
     /// All metrics by kind and name, and what they show.
-    pub fn iter(&self) -> impl Iterator<Item = (MetricKind, &str, Reading)> {
+    pub fn iter(&self) -> impl Iterator<Item = (MetricKind, &[u8], Reading)> {
         self.ids.iter().filter_map(|((kind, name), id)| {
             let at = (id >> KIND_BITS) as usize;
             let reading = match kind {
@@ -136,7 +136,7 @@ impl Metrics {
                 MetricKind::Gauge => Reading::Number(*self.gauges.get(at)?),
                 MetricKind::Histogram => Reading::Histogram(*self.histograms.get(at)?),
             };
-            Some((*kind, name.as_str(), reading))
+            Some((*kind, name.as_slice(), reading))
         })
     }
 
@@ -241,7 +241,11 @@ mod tests {
             (MetricKind::Counter, "b\u{fffd}", Reading::Number(7)),
             (MetricKind::Histogram, "h", Reading::Histogram(shown)),
         ];
-        assert!(metrics.iter().eq(expected));
+        assert!(metrics.iter().eq(expected.map(|(kind, name, reading)| (
+            kind,
+            name.as_bytes(),
+            reading
+        ))));
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl Received {
         }
     }
 
+    /// Bytes of memory that the body takes.
+    pub(super) fn memory(&self) -> usize {
+        self.body().len()
+    }
+
     /// Flushes a file, and says what went wrong with it.
     pub fn finish(&mut self) -> Result<(), (PathBuf, io::Error)> {
         let Body::File { path, file, failed } = &mut self.body else { return Ok(()) };

@@ -255,6 +255,11 @@ impl Host {
             self.log.write(Level::Warn, message);
             return Ok(());
         }
+        let kept = stream.response.received.memory() as u64;
+        if kept.saturating_add(body.len() as u64) > self.settings.quota {
+            self.quota.refuse("sent-on bytes", body.len() as u64);
+            return Err(Status::InternalFailure);
+        }
         stream.response.inject(body, end);
         Ok(())
     }

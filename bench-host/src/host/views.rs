@@ -1,7 +1,7 @@
 //! What a guest may see and change now: buffers and header maps.
 
 use super::Host;
-use super::abi::{BufferKind, Direction, MapKind};
+use super::abi::{BufferKind, Direction, MapKind, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
 
@@ -31,8 +31,11 @@ impl Host {
     /// The bytes of a buffer, for a guest that wants to read them.
     pub(super) fn buffer(&mut self, kind: BufferKind) -> Option<BufferView<'_>> {
         let body = match kind {
-            BufferKind::RequestBody => self.half(Direction::Request)?.visible_body(),
-            BufferKind::ResponseBody => self.half(Direction::Response)?.visible_body(),
+            BufferKind::RequestBody | BufferKind::ResponseBody => {
+                let direction = body_of(kind);
+                // Without a stream there is no body either, and a read of nothing is no mistake.
+                self.half(direction).and_then(|half| half.visible_body())
+            }
             BufferKind::DownstreamData => self.connection_buffer(Direction::Request),
             BufferKind::UpstreamData => self.connection_buffer(Direction::Response),
             BufferKind::PluginConfiguration => {
@@ -52,16 +55,24 @@ impl Host {
         Some(body.map_or(BufferView::Flat(&[]), |body| BufferView::Body(body)))
     }
 
-    /// The buffer that a guest may change now. The outer `None`: there is no such stream.
-    pub(super) fn open_buffer(&mut self, kind: BufferKind) -> Option<Option<&mut Buffer>> {
-        match kind {
-            BufferKind::RequestBody => Some(self.half(Direction::Request)?.visible_body()),
-            BufferKind::ResponseBody => Some(self.half(Direction::Response)?.visible_body()),
-            BufferKind::DownstreamData => Some(self.connection_buffer(Direction::Request)),
-            BufferKind::UpstreamData => Some(self.connection_buffer(Direction::Response)),
-            // Constant.
-            _ => Some(None),
-        }
+    /// The buffer that a guest may change now.
+    ///
+    /// # Errors
+    /// [`Status::NotFound`] for a buffer that is not there at all, and [`Status::BadArgument`] for
+    /// one that cannot be changed.
+    pub(super) fn open_buffer(&mut self, kind: BufferKind) -> Result<&mut Buffer, Status> {
+        let buffer = match kind {
+            BufferKind::RequestBody | BufferKind::ResponseBody => {
+                self.half(body_of(kind)).and_then(|half| half.visible_body())
+            }
+            BufferKind::DownstreamData => self.connection_buffer(Direction::Request),
+            BufferKind::UpstreamData => self.connection_buffer(Direction::Response),
+            constant => {
+                self.buffer(constant).ok_or(Status::NotFound)?;
+                None
+            }
+        };
+        buffer.ok_or(Status::BadArgument)
     }
 
     /// The map that a guest may change now.
@@ -95,6 +106,11 @@ impl Host {
         let stays = direction == Direction::Request || logging;
         (half.headers_open || (stays && half.begun)).then_some(&half.headers)
     }
+}
+
+/// The direction of a body.
+fn body_of(kind: BufferKind) -> Direction {
+    if kind == BufferKind::RequestBody { Direction::Request } else { Direction::Response }
 }
 
 /// Which message of a stream a map belongs to, and whether it is its trailers.

@@ -397,6 +397,7 @@ fn a_refused_call_has_done_nothing() {
         (GOOD[21], "http_call_response"),
         (GOOD[22], "grpc_receive"),
         (GOOD[23], "grpc_receive_initial_metadata"),
+        (GOOD[44], "redis_call_response"),
     ] {
         let mut guest = Guest::default();
         let (import, mut words, _) = good(&mut guest, line);

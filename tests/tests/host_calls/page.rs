@@ -41,7 +41,7 @@ const POSSIBLE: [(&str, &[u32]); 51] = [
     ("proxy_get_header_map_size", &[0, 2]),
     ("proxy_get_buffer_status", &[0, 1, 2]),
     ("proxy_get_buffer_bytes", &[0, 1, 2]),
-    ("proxy_set_buffer_bytes", &[0, 2, 6]),
+    ("proxy_set_buffer_bytes", &[0, 1, 2, 6]),
     ("proxy_http_call", &[0, 2, 6]),
     ("proxy_grpc_call", &[0, 4, 6]),
     ("proxy_grpc_stream", &[0, 4, 6]),

@@ -50,7 +50,7 @@ fn a_foreign_function_gives_its_result_where_the_guest_wants_it() {
     value 0
     nowhere 0
     unknown 1
-    bytes 0
+    bytes 4
     outside 6
     outside 6
     ");

@@ -1,6 +1,7 @@
 //! Buffers: bodies, bytes of connections, configurations and answers.
 
 use super::{Answer, Caller, Out, Span, give};
+use crate::host::Profile;
 use crate::host::abi::{BufferKind, Status};
 
 /// `proxy_get_buffer_bytes`
@@ -11,7 +12,7 @@ pub fn get_buffer_bytes<C: Caller>(
     length: u32,
     out: Out,
 ) -> Answer<C> {
-    let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let kind = kind(c, buffer)?;
     let size = c.host().buffer(kind).ok_or(Status::NotFound)?.len();
     start.checked_add(length).ok_or(Status::BadArgument)?;
     let start = start as usize;
@@ -26,7 +27,7 @@ pub fn get_buffer_bytes<C: Caller>(
 
 /// `proxy_get_buffer_status`
 pub fn get_buffer_status<C: Caller>(c: &mut C, buffer: u32, out: Out) -> Answer<C> {
-    let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let kind = kind(c, buffer)?;
     let size = c.host().buffer(kind).ok_or(Status::NotFound)?.len();
     c.write_word(out.0, size as u64)?;
     c.write(out.1, 4, |_, flags| flags.fill(0))?;
@@ -41,12 +42,12 @@ pub fn set_buffer_bytes<C: Caller>(
     length: u32,
     data: Span,
 ) -> Answer<C> {
-    let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let kind = kind(c, buffer)?;
     c.read(data.0, data.1, |host, bytes| {
         let written = host.written(bytes);
         let most = host.settings.quota;
-        let body = host.open_buffer(kind).ok_or(Status::NotFound)?.ok_or(Status::BadArgument)?;
-        if (body.len() as u64).saturating_add(written.len() as u64) > most {
+        let body = host.open_buffer(kind)?;
+        if (body.memory() as u64).saturating_add(written.len() as u64) > most {
             host.quota.refuse("bodies", written.len() as u64);
             return Err(Status::InternalFailure);
         }
@@ -55,4 +56,11 @@ pub fn set_buffer_bytes<C: Caller>(
         Ok::<_, Status>(())
     })??;
     Ok(())
+}
+
+/// The buffer of a number; only Higress has the last one.
+fn kind<C: Caller>(c: &mut C, buffer: u32) -> Result<BufferKind, Status> {
+    let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
+    let higress = c.host().settings.profile == Profile::Higress;
+    if kind == BufferKind::RedisResponse && !higress { Err(Status::BadArgument) } else { Ok(kind) }
 }

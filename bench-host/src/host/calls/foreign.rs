@@ -18,11 +18,13 @@ pub fn call_foreign_function<C: Caller>(
     let arguments = take(c, arguments)?;
     let (result, status) = match foreign::call(c.host(), &name, &arguments) {
         Ok(result) => (result.unwrap_or_default(), Ok(())),
+        Err(Status::NotFound) => {
+            // There is no such function, and nothing is written.
+            c.host().not_emulated("proxy_call_foreign_function");
+            return Err(Status::NotFound.into());
+        }
         Err(status) => (Vec::new(), Err(status)),
     };
-    if status == Err(Status::NotFound) {
-        c.host().not_emulated("proxy_call_foreign_function");
-    }
     let at = if result.is_empty() {
         0
     } else {

@@ -58,7 +58,8 @@ impl Host {
 
 /// The segments of a path as the proxy sees them: a NUL at the end begins no further one.
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let path = path.strip_suffix(b"\0").unwrap_or(path);
+    // One NUL too many at the end is no segment more, but nothing else than one is an empty one.
+    let path = path.strip_suffix(b"\0").filter(|path| !path.is_empty()).unwrap_or(path);
     let mut rest = Some(path).filter(|path| !path.is_empty());
     std::iter::from_fn(move || {
         let path = rest?;

@@ -43,10 +43,17 @@ fn reading() -> Vec<Scenario> {
              set_buffer_bytes(10, 0, 1, 'x') -> BadArgument
              set_buffer_bytes(-1, 0, 1, 'x') -> BadArgument",
         ),
+        scenario("Redis' buffer is Higress's").envoy().send(post()).on(
+            "request_body",
+            "get_buffer_bytes(9, 0, 1) -> BadArgument kept
+             get_buffer_status(9) -> BadArgument kept
+             set_buffer_bytes(9, 0, 1, 'x') -> BadArgument",
+        ),
         scenario("Redis' buffer is there for its callback only").higress().send(post()).on(
             "request_body",
             "get_buffer_bytes(9, 0, 1) -> NotFound kept
-             get_buffer_status(9) -> NotFound kept",
+             get_buffer_status(9) -> NotFound kept
+             set_buffer_bytes(9, 0, 1, 'x') -> NotFound",
         ),
     ]
 }
@@ -63,8 +70,10 @@ fn absent() -> Vec<Scenario> {
                  set_buffer_bytes(1, 0, 0, 'x') -> BadArgument
                  get_buffer_bytes(4, 0, 9) -> NotFound kept
                  get_buffer_status(4) -> NotFound kept
+                 set_buffer_bytes(4, 0, 9, 'x') -> NotFound
                  get_buffer_bytes(7, 0, 9) -> NotFound kept
-                 get_buffer_status(7) -> NotFound kept",
+                 get_buffer_status(7) -> NotFound kept
+                 set_buffer_bytes(7, 0, 9, 'x') -> NotFound",
             )
             .then(Effect::RequestBody("hello"))
             .then(Effect::ResponseBody("world")),
@@ -197,12 +206,16 @@ fn configurations() -> Vec<Scenario> {
                  get_buffer_status(7) -> Ok 3 0
                  set_buffer_bytes(7, 0, 99, 'x') -> BadArgument
                  set_buffer_bytes(6, 0, 99, 'x') -> BadArgument
-                 set_tick_period_milliseconds(10) -> Ok",
+                 set_tick_period_milliseconds(10) -> Ok
+                 get_buffer_bytes(0, 0, 9) -> Ok nil",
             )
             .on(
                 "tick@1",
                 "get_buffer_bytes(7, 0, 99) -> NotFound kept
-                 get_buffer_bytes(6, 0, 99) -> Ok nil",
+                 get_buffer_bytes(6, 0, 99) -> Ok nil
+                 get_buffer_bytes(0, 0, 99) -> Ok nil
+                 set_buffer_bytes(0, 0, 99, 'x') -> BadArgument
+                 set_buffer_bytes(7, 0, 99, 'x') -> NotFound",
             )
             .run_for(15),
         scenario("ABI 0.1.0 has a call for the configuration").abi("0_1_0").on(

@@ -100,6 +100,13 @@ fn metrics() -> Vec<Scenario> {
              define_metric(0, 'c') -> Ok again
              get_metric(again) -> Ok 7",
         ),
+        scenario("names that are no UTF-8 are different all the same").on(
+            "request_headers",
+            "define_metric(0, '\\xff') -> Ok one
+             define_metric(0, '\\xfe') -> Ok two
+             increment_metric(one, 5) -> Ok
+             get_metric(two) -> Ok 0",
+        ),
         scenario("gauges").on(
             "configure",
             "define_metric(1, 'g') -> Ok g
