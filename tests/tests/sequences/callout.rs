@@ -479,3 +479,160 @@ fn with_headers_alone_stopped_the_body_still_comes() {
     delete 2
     ");
 }
+
+/// A root context that is told of its answer has no stream of its own.
+#[test]
+fn properties_are_those_of_the_stream_that_is_acted_on() {
+    let then = [property("x", "1"), effective(2), property("x", "1"), resume(0)].concat();
+    let mut host = asking("/ok", 500, &then);
+    host.send(Call::get("/")).unwrap();
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    http_call 0
+    token 4
+    http_call_response 1 4 2 3 0
+    property 1
+    effective 0
+    property 0
+    continue 0
+    response_headers 2 1 1
+    log 2
+    done 2
+    delete 2
+    ");
+}
+
+/// A call from the end of a stream is the root context's like any other.
+#[test]
+fn a_call_from_the_access_log_is_answered() {
+    let mut host =
+        host(&[("log", &http_call("auth", "/ok", 500)), ("http_call_response", &body(4))]);
+    host.send(Call::get("/")).unwrap();
+    pass(host.slot(), 10);
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 1
+    log 2
+    http_call 0
+    token 4
+    done 2
+    delete 2
+    http_call_response 1 4 2 3 0
+    body=yes
+    ");
+}
+
+/// A body that is delivered after the answer can be held in its turn.
+#[test]
+fn one_call_can_follow_another() {
+    let ask = http_call("auth", "/ok", 500);
+    let then = [effective(2), resume(0)].concat();
+    let script = [
+        ("request_headers", &*answering(&ask, 4)),
+        ("http_call_response", &then),
+        ("request_body", &answering(&ask, 1)),
+    ];
+    for call in [Call::post("/"), Call::post("/").http1()] {
+        let mut host = host(&script);
+        let outcome = host.send(call.chunks(["ab", "cde"])).unwrap();
+        assert_eq!((&*outcome.upstream.text(), outcome.upstream.ended), ("abcde", true));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(stream_log(&mut host), @"
+            request_headers 2 4 0
+            http_call 0
+            token 4
+            http_call_response 1 4 2 3 0
+            effective 0
+            continue 0
+            request_body 2 5 1
+            http_call 0
+            token 8
+            http_call_response 1 8 2 3 0
+            effective 0
+            continue 0
+            response_headers 2 1 1
+            log 2
+            done 2
+            delete 2
+            ");
+        }
+    }
+}
+
+/// The same on the way back: everything of the response waits, and comes when it is let go.
+#[test]
+fn a_response_waits_as_a_request_does() {
+    let ask = answering(&http_call("auth", "/ok", 500), 4);
+    let then = [effective(2), resume(1)].concat();
+    let answer = Answer::new(200).chunks(["xy", "z"]).trailer("t", "1");
+    let mut host = host(&[("response_headers", &ask), ("http_call_response", &then)]);
+    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
+    assert_eq!((&*outcome.downstream.text(), outcome.downstream.trailers.len()), ("xyz", 1));
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    http_call 0
+    token 4
+    http_call_response 1 4 2 3 0
+    effective 0
+    continue 0
+    response_body 2 3 0
+    response_trailers 2 1
+    log 2
+    done 2
+    delete 2
+    ");
+}
+
+/// While the response waits it has not been sent, so a reply takes its place.
+#[test]
+fn a_response_that_waits_can_be_replaced() {
+    let ask = answering(&http_call("auth", "/no", 500), 4);
+    let then = [effective(2), reply(403, "x", "no")].concat();
+    let answer = Answer::new(200).body("xyz");
+    let mut host = host(&[("response_headers", &ask), ("http_call_response", &then)]);
+    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
+    assert_eq!(outcome.downstream.header(":status").unwrap(), "403");
+    assert_eq!(outcome.downstream.text(), "no");
+    assert!(outcome.replied_locally && !outcome.reset);
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    http_call 0
+    token 4
+    http_call_response 1 4 1 0 0
+    effective 0
+    reply 0
+    log 2
+    done 2
+    delete 2
+    ");
+}
+
+#[test]
+fn a_reply_that_passes_the_plugin_can_wait_too() {
+    let ask = answering(&http_call("auth", "/ok", 500), 4);
+    let then = [effective(2), resume(1)].concat();
+    let script = [
+        ("request_headers", &*answering(&reply(403, "x", "no"), 0)),
+        ("response_headers", &ask),
+        ("http_call_response", &then),
+    ];
+    let mut host = host(&script);
+    let outcome = host.send(Call::get("/")).unwrap();
+    assert_eq!((&*outcome.downstream.text(), outcome.downstream.ended), ("no", true));
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    reply 0
+    response_headers 2 3 0
+    http_call 0
+    token 4
+    http_call_response 1 4 2 3 0
+    effective 0
+    continue 0
+    response_body 2 2 1
+    log 2
+    done 2
+    delete 2
+    ");
+}

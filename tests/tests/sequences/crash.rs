@@ -204,3 +204,41 @@ fn answers_for_a_dead_vm_are_not_delivered() {
     request_body 2 1 1
     ");
 }
+
+/// A VM that took over has its own timer, and that of the dead one is gone.
+#[test]
+fn a_timer_dies_with_its_vm() {
+    let trap = format!(
+        "(if {} (then (unreachable))) {} (i32.const 1)",
+        "(i32.eqz (local.get 0))",
+        tick_period(100)
+    );
+    let script = [("configure", &*trap), ("request_body", &first_body())];
+    let mut slot = worker(FailurePolicy::FailClosed, &script);
+    let first = request(&mut slot, false);
+    data(&mut slot, first, Request, "x", true);
+    pass(&mut slot, 1000);
+    assert!(!log_of(&mut slot, first).contains("tick"));
+    let second = request(&mut slot, true);
+    pass(&mut slot, 250);
+    let log = log_of(&mut slot, second);
+    assert_eq!(log.matches("tick 1").count(), 2, "{log}");
+}
+
+/// A VM that refuses its configuration does not take over, and a second passes before the next.
+#[test]
+fn a_recovery_that_fails_is_tried_again_a_second_later() {
+    let configure = "(i32.ne (i32.const 0) (call $proxy_get_shared_data 'k'
+        (i32.const 0) (i32.const 4) (i32.const 8)))";
+    let set = "(drop (call $proxy_set_shared_data 'k' 'v' (i32.const 0))) (unreachable)";
+    let mut slot =
+        worker(FailurePolicy::FailClosed, &[("configure", configure), ("request_body", set)]);
+    let first = request(&mut slot, false);
+    data(&mut slot, first, Request, "x", true);
+    for _ in 0..3 {
+        let id = request(&mut slot, true);
+        assert!(failed(&mut slot, id));
+        assert_eq!(received(&mut slot, id, Request), "nothing []");
+        pass(&mut slot, 1000);
+    }
+}
