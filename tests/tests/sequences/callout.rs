@@ -636,3 +636,81 @@ fn a_reply_that_passes_the_plugin_can_wait_too() {
     delete 2
     ");
 }
+
+/// A body that is held can be read and written from elsewhere, and so can headers that wait.
+#[test]
+fn a_held_message_can_be_changed_by_what_the_answer_says() {
+    let ask = answering(&http_call("auth", "/ok", 500), 1);
+    for (direction, headers, body_of) in
+        [(0, "request_headers", "request_body"), (1, "response_headers", "response_body")]
+    {
+        let map = direction * 2;
+        let then = [
+            effective(2),
+            body(direction),
+            set_body(direction, "NEW"),
+            append(direction, "!"),
+            replace(map, "x", "1"),
+            resume(direction),
+        ];
+        let script = [
+            (headers, "(i32.const 1)"),
+            (
+                body_of,
+                &*format!("(if (result i32) (local.get 2) (then {ask}) (else (i32.const 1)))"),
+            ),
+            ("http_call_response", &then.concat()),
+        ];
+        let module = format!("{HIGRESS}{}", logging(&script));
+        let mut host = host_in(&module, Settings::new(Profile::Higress), world(AUTH));
+        let answer = Answer::new(200).chunks(["ab", "cde"]);
+        let outcome = host.send(Call::post("/").chunks(["ab", "cde"]).answer(answer)).unwrap();
+        let seen = if direction == 0 { outcome.upstream } else { outcome.downstream };
+        assert_eq!((&*seen.text(), seen.ended), ("NEW!", true));
+        assert_eq!(seen.header("x").unwrap(), "1");
+        let log = stream_log(&mut host);
+        let expected = format!(
+            "{body_of} 2 2 0\n{body_of} 2 5 1\nhttp_call 0\ntoken 4\n\
+             http_call_response 1 4 2 3 0\neffective 0\nbody=abcde\nset 0\nappend 0\n\
+             replace 0\ncontinue 0\n"
+        );
+        assert!(log.contains(&expected), "{log}");
+        assert_eq!(log.matches(body_of).count(), 2);
+    }
+}
+
+/// Trailers that wait keep everything before them.
+#[test]
+fn trailers_can_wait_for_an_answer() {
+    let ask = answering(&http_call("auth", "/ok", 500), 1);
+    let then = [effective(2), header(1, "t"), replace(1, "t", "2"), body(0), resume(0)].concat();
+    let script = [
+        ("request_headers", "(i32.const 1)"),
+        ("request_body", "(i32.const 1)"),
+        ("request_trailers", &*ask),
+        ("http_call_response", &then),
+    ];
+    let module = format!("{HIGRESS}{}", logging(&script));
+    let mut host = host_in(&module, Settings::new(Profile::Higress), world(AUTH));
+    let outcome = host.send(Call::post("/").chunks(["ab", "cde"]).trailer("t", "1")).unwrap();
+    assert_eq!(outcome.upstream.text(), "abcde");
+    assert_eq!(outcome.upstream.trailers.get(b"t").unwrap().as_ref(), b"2");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 0
+    request_body 2 2 0
+    request_body 2 5 0
+    request_trailers 2 1
+    http_call 0
+    token 4
+    http_call_response 1 4 2 3 0
+    effective 0
+    t=1
+    replace 0
+    body=abcde
+    continue 0
+    response_headers 2 1 1
+    log 2
+    done 2
+    delete 2
+    ");
+}

@@ -272,11 +272,9 @@ fn a_root_context_that_has_ended_cannot_be_acted_on() {
 
 #[test]
 fn every_configuration_has_its_own_timer() {
-    let configure = format!(
-        "(drop (call $proxy_set_tick_period_milliseconds
-            (i32.mul (local.get 1) (i32.const 10)))) (i32.const 1)"
-    );
-    let mut host = host(&[("configure", &configure)]);
+    let configure = "(drop (call $proxy_set_tick_period_milliseconds
+            (i32.mul (local.get 1) (i32.const 10)))) (i32.const 1)";
+    let mut host = host(&[("configure", configure)]);
     let id = request(host.slot(), true);
     host.configure("other").unwrap();
     pass(host.slot(), 100);

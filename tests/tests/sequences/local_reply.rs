@@ -451,3 +451,21 @@ fn a_reply_outside_of_a_stream_stops_nothing() {
     assert_eq!(received(slot, id, Request), "headers [] end");
     insta::assert_snapshot!(stream_log(&mut host), @"request_headers 2 4 1");
 }
+
+/// Who asks for the headers alone gets them, with the length of the body that is not sent.
+#[test]
+fn a_reply_to_head_has_no_body() {
+    let deny = answering(&reply(403, "x", "oh"), 0);
+    let mut host = host(&[("request_headers", &deny)]);
+    let outcome = host.send(Call::new("HEAD", "/")).unwrap();
+    assert_eq!(outcome.downstream.header("content-length").unwrap(), "2");
+    assert!(outcome.downstream.body.is_empty() && outcome.downstream.ended);
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    reply 0
+    response_headers 2 3 1
+    log 2
+    done 2
+    delete 2
+    ");
+}

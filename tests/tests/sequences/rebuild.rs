@@ -272,3 +272,22 @@ fn the_new_vm_has_a_timer_of_its_own() {
     let ticks = |log: String| log.matches("tick 1").count();
     assert_eq!((ticks(logged(&ended[0])), ticks(logged(&ended[1]))), (2, 2));
 }
+
+/// The VM that takes over has the configuration that was given last.
+#[test]
+fn the_new_vm_has_the_last_configuration() {
+    let ask = answering(&property("wasm_need_rebuild", "1"), 0);
+    let mut slot = worker(&[("request_headers", &ask)]);
+    request(&mut slot, true);
+    slot.configure("other".into()).unwrap();
+    pass(&mut slot, 1000);
+    let new = request(&mut slot, true);
+    insta::assert_snapshot!(log_of(&mut slot, new), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 5
+    context_create 2 1
+    request_headers 2 4 1
+    property 0
+    ");
+}

@@ -196,3 +196,24 @@ fn what_is_sent_past_the_plugin_takes_the_headers_along() {
     delete 2
     ");
 }
+
+/// What is sent past the plugin goes before the frame that it looks at.
+#[test]
+fn what_is_sent_past_the_plugin_overtakes_the_frame() {
+    let mut host = host(&[("response_body", &answering(&inject("pre-", false), 0))]);
+    let slot = host.slot();
+    let id = request(slot, true);
+    response(slot, id, false);
+    data(slot, id, Response, "ab", false);
+    assert_eq!(received(slot, id, Response), "headers [pre-ab]");
+    data(slot, id, Response, "c", true);
+    assert_eq!(received(slot, id, Response), "headers [pre-abpre-c] end");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    response_body 2 2 0
+    inject 0
+    response_body 2 1 1
+    inject 0
+    ");
+}
