@@ -8,6 +8,7 @@ mod limits;
 mod passes;
 mod peers;
 mod replay;
+mod test;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Peers(peers::Arguments),
     Replay(Box<replay::Arguments>),
+    Test(Box<test::Arguments>),
 }
 
 /// Parses the arguments and runs the command.
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

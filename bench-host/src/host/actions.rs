@@ -4,6 +4,8 @@
 //! it and works the queue off, first in first out, before it looks at the callback's answer
 //! (`DeferAfterCallActions` in the proxy-wasm C++ host).
 
+use bytes::Bytes;
+
 use super::Host;
 use super::abi::{Direction, StreamKind};
 use super::stream::LocalReply;
@@ -19,6 +21,8 @@ pub(super) enum Action {
     ResumeConnection { context: u32 },
     /// Cuts a stream or a connection off.
     Close { context: u32, kind: StreamKind },
+    /// Sends bytes of a response on behind the filter.
+    Inject { context: u32, body: Bytes, end: bool },
     /// Ends a root context that was still at work when it was told to end.
     EndRoot { root: u32 },
 }

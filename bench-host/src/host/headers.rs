@@ -6,12 +6,45 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderMap {
     entries: Vec<(Bytes, Bytes)>,
+    folded: bool,
 }
 
 impl HeaderMap {
+    /// A map as test runners have it, with one value for a name: another one is joined to it with
+    /// `, `. Sorted by name, and names keep the case in which they first came.
+    pub fn folded() -> Self {
+        Self { entries: Vec::new(), folded: true }
+    }
+
     /// Adds a header at the end.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        if self.folded {
+            return self.fold(name, value);
+        }
         self.entries.push((lower(name), Bytes::copy_from_slice(value)));
+    }
+
+    fn fold(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(at) = self.position(name) {
+            let known = &mut self.entries[at].1;
+            *known = match &known[..] {
+                b"" => Bytes::copy_from_slice(value),
+                first => [first, b", ", value].concat().into(),
+            };
+            return;
+        }
+        let name = Bytes::copy_from_slice(name);
+        let key = lower(&name);
+        let at = self.entries.partition_point(|(known, _)| lower(known) < key);
+        self.entries.insert(at, (name, Bytes::copy_from_slice(value)));
+    }
+
+    /// Takes these headers instead.
+    pub fn replace_all<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
+        self.entries.clear();
+        for (name, value) in pairs {
+            self.add(name, value);
+        }
     }
 
     /// Sets a header: the first of its name gets the value, the others go.
@@ -72,7 +105,7 @@ impl<'a> FromIterator<(&'a [u8], &'a [u8])> for HeaderMap {
 
 impl From<Vec<(Bytes, Bytes)>> for HeaderMap {
     fn from(entries: Vec<(Bytes, Bytes)>) -> Self {
-        Self { entries }
+        Self { entries, folded: false }
     }
 }
 
@@ -162,6 +195,20 @@ mod tests {
         headers.remove(b"X");
         assert_eq!(headers, map(&[("a", "1"), ("b", "3")]));
         assert_eq!(headers.get(b"B").unwrap(), "3");
+    }
+
+    #[test]
+    fn a_folded_map_has_one_value_for_a_name() {
+        let mut headers = HeaderMap::folded();
+        for (name, value) in [("Via", "1"), (":path", "/"), ("b", ""), ("vIA", "2"), ("B", "3")] {
+            headers.add(name.as_bytes(), value.as_bytes());
+        }
+        let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+        assert_eq!(pairs, [(&b":path"[..], &b"/"[..]), (b"b", b"3"), (b"Via", b"1, 2")]);
+        headers.set(b"VIA", b"4");
+        headers.replace_all([(&b"z"[..], &b"1"[..]), (b"a", b"2"), (b"Z", b"3")]);
+        let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+        assert_eq!(pairs, [(&b"a"[..], &b"2"[..]), (b"z", b"1, 3")]);
     }
 
     #[test]

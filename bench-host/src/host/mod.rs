@@ -9,11 +9,13 @@ pub mod calls;
 mod clock;
 mod connection;
 mod events;
+mod foreign;
 mod headers;
 mod http;
 mod log;
 mod metrics;
 mod output;
+mod phases;
 mod properties;
 mod protobuf;
 mod proxy;
@@ -41,6 +43,7 @@ pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
 pub use metrics::{Histogram, MetricKind, Metrics, Reading};
 pub use output::Received;
+pub use phases::{Reply, Step};
 pub use proxy::{Measure, Proxy};
 pub use quota::{DEFAULT_QUOTA, Quota};
 pub use settings::{FailurePolicy, Node, Profile, Settings};
@@ -79,12 +82,19 @@ pub struct Host {
     pub memory_bytes: u64,
     /// The plugin asked for a new VM in its place, which Higress gives it.
     pub rebuild_requested: bool,
+    /// New streams that an iteration of the event loop may begin at most, where the plugin has set
+    /// a limit (Higress).
+    pub max_requests_per_io_cycle: Option<u64>,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
     pub upstreams: upstream::Session,
+    /// What the plugin last passed to `proxy_send_local_response` on a stream.
+    last_reply: Option<Reply>,
     /// What the plugin has declared of properties.
     declared: BTreeMap<Vec<u8>, properties::Declared>,
+    /// Expressions that the plugin has made.
+    expressions: foreign::Expressions,
     /// Root contexts: the plugin, once for each of its configurations that is in use.
     roots: BTreeMap<u32, Root>,
     streams: HashMap<u32, Stream>,
@@ -123,9 +133,12 @@ impl Host {
             quota: Quota::default(),
             memory_bytes: 0,
             rebuild_requested: false,
+            max_requests_per_io_cycle: None,
             stubbed: BTreeMap::new(),
             upstreams: world.upstreams.session(),
+            last_reply: None,
             declared: BTreeMap::new(),
+            expressions: foreign::Expressions::default(),
             roots: BTreeMap::new(),
             streams: HashMap::new(),
             connections: HashMap::new(),

@@ -29,7 +29,7 @@ pub struct Measure {
 /// those that are opened after it get is decided by the [failure policy](FailurePolicy).
 pub struct Proxy {
     guest: Box<dyn Guest>,
-    measure: Measure,
+    pub(super) measure: Measure,
     last_context: u32,
     root: u32,
     fault: Option<Fault>,
@@ -320,13 +320,17 @@ impl Proxy {
                 Action::Resume { context, direction } => self.resume(context, direction),
                 Action::ResumeConnection { context } => self.resume_connection(context),
                 Action::Close { context, kind } => self.cut_off(context, kind),
+                Action::Inject { context, body, end } => {
+                    // There is nobody left to tell that there is no response yet.
+                    let _ = self.host().inject(context, &body, end);
+                }
                 Action::EndRoot { root } => self.end_root(root),
             }
         }
     }
 
     /// Makes a callback and books what it cost.
-    fn call(&mut self, callback: Callback) -> Option<u32> {
+    pub(super) fn call(&mut self, callback: Callback) -> Option<u32> {
         if self.fault.is_some() {
             return None;
         }

@@ -73,8 +73,9 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
-    /// Whether a header that is not there reads as an empty one, as under ABI 0.1.0.
-    pub missing_header_is_empty: bool,
+    /// Whether a header that is not there reads as an empty one instead of "not found"; decided by
+    /// the ABI that the plugin declares.
+    pub absent_header_is_empty: bool,
     /// What becomes of streams when the VM has failed.
     pub failure_policy: FailurePolicy,
     /// The configuration of the VM.
@@ -134,7 +135,7 @@ impl Settings {
             buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
-            missing_header_is_empty: false,
+            absent_header_is_empty: false,
             failure_policy: FailurePolicy::FailClosed,
             vm_configuration: Bytes::new(),
             plugin_name: Self::PLUGIN_NAME.to_owned(),
@@ -170,7 +171,7 @@ impl Settings {
         use crate::module::AbiVersion;
 
         self.stop_is_stop_all = abi != Some(AbiVersion::V0_2_100);
-        self.missing_header_is_empty = abi == Some(AbiVersion::V0_1_0);
+        self.absent_header_is_empty = abi == Some(AbiVersion::V0_1_0);
     }
 }
 

@@ -118,8 +118,9 @@ impl Ledger {
         }
         if let (Some(before), Some(after)) = (before.allocations, after.allocations) {
             let sum = line.allocations.get_or_insert_default();
-            sum.count += after.count.saturating_sub(before.count);
-            sum.bytes += after.bytes.saturating_sub(before.bytes);
+            // These are the guest's words, which may be anything.
+            sum.count = sum.count.saturating_add(after.count.saturating_sub(before.count));
+            sum.bytes = sum.bytes.saturating_add(after.bytes.saturating_sub(before.bytes));
         }
     }
 
@@ -151,8 +152,8 @@ impl Ledger {
             }
             if let Some(theirs) = theirs.allocations {
                 let sum = mine.allocations.get_or_insert_default();
-                sum.count += theirs.count;
-                sum.bytes += theirs.bytes;
+                sum.count = sum.count.saturating_add(theirs.count);
+                sum.bytes = sum.bytes.saturating_add(theirs.bytes);
             }
             for (place, count) in places.iter().zip(&theirs.host_calls) {
                 mine.host_calls[*place] += count;

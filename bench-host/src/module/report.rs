@@ -106,8 +106,26 @@ fn imports(out: &mut String, facts: &Facts) {
         Some(Offered::Abi0_1_0) => "  under ABI 0.1.0 only",
         Some(Offered::Abi0_2_0) => "  from ABI 0.2.0 on",
         Some(Offered::Abi0_2_1) => "  from ABI 0.2.1 on",
-        _ => "",
+        _ => here(import),
     });
+    if !unknown.is_empty() {
+        out.push_str("  Proxies refuse a module that imports what they do not offer.\n");
+    }
+}
+
+/// What the bench host makes of an import that no other host offers.
+fn here(import: &Import) -> &'static str {
+    match (import.kind, import.module.as_str(), import.name.as_str()) {
+        (Kind::Function, "env", "abort" | "seed") => "  AssemblyScript's; the bench host has it",
+        (Kind::Function, "wasi_snapshot_preview1" | "wasi_unstable", _) => {
+            "  here a stub that answers 52 (not supported); replay counts its calls"
+        }
+        (Kind::Function, ..) if import.signature.ends_with("-> i32") => {
+            "  here a stub that answers 12 (unimplemented); replay counts its calls"
+        }
+        (Kind::Function, ..) => "  here a stub that does nothing; replay counts its calls",
+        _ => "  not a function: the module loads nowhere, nor here",
+    }
 }
 
 fn list(
@@ -244,7 +262,8 @@ mod tests {
 
         Imports that no host offers (2)
           env.proxy_continue_request                    () -> i32  under ABI 0.1.0 only
-          __wbindgen_placeholder__.__wbindgen_describe  (i32)
+          __wbindgen_placeholder__.__wbindgen_describe  (i32)  here a stub that does nothing; replay counts its calls
+          Proxies refuse a module that imports what they do not offer.
 
         Exports (4)
           memory                    memory 2.. pages
@@ -270,6 +289,26 @@ mod tests {
           features   none beyond the first version
 
         No host loads this as a plugin: the module exports no ABI marker such as `proxy_abi_version_0_2_1`: link a proxy-wasm SDK, and build a `cdylib` so that the linker keeps its exports.
+        ");
+    }
+
+    #[test]
+    fn what_becomes_of_an_unknown_import_is_said() {
+        let report = text(&module(
+            r#"(module
+                (import "env" "abort" (func (param i32 i32 i32 i32)))
+                (import "env" "proxy_of_the_future" (func (result i32)))
+                (import "wasi_unstable" "proc_raise" (func (param i32) (result i32)))
+                (import "env" "memory" (memory 1)))"#,
+        ));
+        let (_, imports) = report.split_once("no host offers").unwrap();
+        insta::assert_snapshot!(imports, @r"
+         (4)
+          env.abort                 (i32, i32, i32, i32)  AssemblyScript's; the bench host has it
+          env.proxy_of_the_future   () -> i32  here a stub that answers 12 (unimplemented); replay counts its calls
+          wasi_unstable.proc_raise  (i32) -> i32  here a stub that answers 52 (not supported); replay counts its calls
+          env.memory                memory 1.. pages  not a function: the module loads nowhere, nor here
+          Proxies refuse a module that imports what they do not offer.
         ");
     }
 

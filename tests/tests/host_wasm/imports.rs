@@ -163,3 +163,61 @@ fn a_module_may_import_the_same_call_twice() {
 fn the_helper_makes_valid_modules() {
     assert!(module("").starts_with(b"\0asm"));
 }
+
+/// AssemblyScript's strings: UTF-16, and the length in bytes in the word before.
+fn utf16(at: u32, text: &str) -> String {
+    let mut bytes = u32::try_from(text.len() * 2).unwrap().to_le_bytes().to_vec();
+    bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+    let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    format!("(data (i32.const {}) \"{escaped}\")", at - 4)
+}
+
+const ABORT: &str = r#"(import "env" "abort" (func $abort (param i32 i32 i32 i32)))"#;
+
+#[test]
+fn an_abort_of_assemblyscript_says_why() {
+    let texts =
+        format!("{}{}", utf16(40_004, "index out of range"), utf16(40_104, "~lib/array.ts"));
+    let code = "(call $abort (i32.const 40004) (i32.const 40104) (i32.const 92) (i32.const 42))
+        (i32.const 0)";
+    let body = format!("{ABORT}\n{texts}{}", logging(&[("request_headers", code)]));
+    let mut host = host(&body);
+    insta::assert_snapshot!(host.send(Call::get("/")).unwrap_err(), @"
+    the plugin failed in proxy_on_request_headers: it aborted: index out of range (~lib/array.ts:92:42)
+       0: request_headers
+    ");
+    assert!(log(&mut host).ends_with("it aborted: index out of range (~lib/array.ts:92:42)"));
+}
+
+#[test]
+fn an_abort_without_a_text_aborts_all_the_same() {
+    for (message, file) in [("0", "0"), ("3", "-1"), ("131072", "131076"), ("-4", "131071")] {
+        let code = format!(
+            "(call $abort (i32.const {message}) (i32.const {file}) (i32.const 1) (i32.const 2))
+            (i32.const 0)"
+        );
+        let mut host = host(&format!("{ABORT}\n{}", logging(&[("request_headers", &code)])));
+        let fault = host.send(Call::get("/")).unwrap_err();
+        assert_eq!(fault.reason, "it aborted: it does not say why (?:1:2)", "{message} {file}");
+    }
+}
+
+#[test]
+fn what_runtimes_import_is_there() {
+    let imports = r#"(import "env" "seed" (func $seed (result f64)))
+        (import "env" "pthread_equal" (func $equal (param i32 i32) (result i32)))
+        (import "env" "emscripten_notify_memory_growth" (func $grown (param i32)))"#;
+    let code = "(call $grown (i32.const 0))
+        (call $status 'same' (call $equal (i32.const 7) (i32.const 7)))
+        (call $status 'other' (call $equal (i32.const 7) (i32.const 8)))
+        (call $status 'seeds differ' (f64.ne (call $seed) (call $seed)))
+        (i32.const 0)";
+    let plugin = plugin(&format!("{imports}\n{}", logging(&[("request_headers", code)])));
+    let run = run(&plugin, "synth:json");
+    let said = run.log.iter().map(|line| line.message.as_str());
+    let ours =
+        |line: &&str| ["same ", "other ", "seeds "].iter().any(|word| line.starts_with(word));
+    let said: Vec<_> = said.filter(ours).collect();
+    assert_eq!(said, ["same 1", "other 0", "seeds differ 1"]);
+    assert!(run.stubbed.is_empty());
+}

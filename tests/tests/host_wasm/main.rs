@@ -4,12 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod allocator;
 mod bodies;
 mod callbacks;
 mod failure;
 mod faults;
+mod fixtures;
+mod fixtures_limits;
+mod fixtures_numbers;
 mod guest;
 mod headers;
+mod hostile;
 mod imports;
 mod limits;
 mod loading;
@@ -17,4 +22,5 @@ mod order;
 mod pointers;
 mod replies;
 mod resume;
+mod shared_state;
 mod starting;

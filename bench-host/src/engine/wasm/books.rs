@@ -12,6 +12,9 @@ pub(super) struct Books(usize);
 const VERSION: u64 = 1;
 const WORDS: usize = 5;
 
+/// More than a guest allocates in a year; whoever says so has no books. Sums over VMs stay numbers.
+const MOST: u64 = 1 << 48;
+
 impl Books {
     /// Asks the guest. Whatever it answers, the worst is that it has no books.
     pub fn find(runner: &mut Runner, instance: &Instance, memory: Memory) -> Option<Self> {
@@ -30,6 +33,6 @@ impl Books {
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
             *word = u64::from_le_bytes(*bytes);
         }
-        Some(words)
+        words.iter().all(|word| *word <= MOST).then_some(words)
     }
 }

@@ -89,6 +89,10 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
         "proxy_set_tick_period_milliseconds" => {
             import!(|g, milliseconds: u32| calls::set_tick_period(g, milliseconds))
         }
+        "proxy_get_configuration" => {
+            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
+        }
+        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         "proxy_get_buffer_bytes" => {
             import!(|g, buffer: u32, start: u32, length: u32, p: u32, n: u32| {
                 calls::get_buffer_bytes(g, buffer, start, length, out(p, n))
@@ -300,10 +304,6 @@ fn host_call(store: &mut Store<State>, name: &str, this: Import) -> Option<Func>
                 calls::call_foreign_function(g, span(np, nn), span(ap, an), out(p, n))
             })
         }
-        "proxy_get_configuration" => {
-            import!(|g, p: u32, n: u32| calls::get_configuration(g, out(p, n)))
-        }
-        "proxy_clear_route_cache" => import!(|g| calls::clear_route_cache(g)),
         _ => return None,
     })
 }

@@ -60,7 +60,8 @@ impl WasmPlugin {
             .cranelift_opt_level(OptLevel::Speed);
         let fail = |error: wasmtime::Error| StartError::Module {
             what: "compile",
-            reason: format!("{error:#}"),
+            // In one line, like any other reason.
+            reason: format!("{error:#}").split_whitespace().collect::<Vec<_>>().join(" "),
         };
         let engine = Engine::new(&config).map_err(fail)?;
         let module = Module::from_binary(&engine, bytes).map_err(fail)?;

@@ -72,5 +72,5 @@ fn text(g: &mut WasmCaller<'_>, at: u32) -> Option<String> {
         String::from_utf16_lossy(&units)
     };
     let text: Result<String, Status> = g.read(at.into(), length, read);
-    text.ok()
+    text.ok().filter(|text| !text.is_empty())
 }

@@ -12,13 +12,16 @@ pub fn get_header<C: Caller>(c: &mut C, map: u32, key: Span, out: Out) -> Answer
     let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
     let value = c.read(key.0, key.1, |host, key| {
         host.ledger.bytes_out(key.len() as u64);
-        let gone = if host.logging { Status::NotFound } else { Status::BadArgument };
-        let missing_is_empty = host.settings.missing_header_is_empty;
-        let map = host.readable_map(kind).ok_or(gone)?;
-        match map.get(key) {
-            Some(value) => Ok(value.clone()),
-            None if missing_is_empty => Ok(Bytes::new()),
-            None => Err(Status::NotFound),
+        let absent = if host.settings.absent_header_is_empty {
+            Ok(Bytes::new())
+        } else {
+            Err(Status::NotFound)
+        };
+        let logging = host.logging;
+        match host.readable_map(kind) {
+            Some(map) => map.get(key).cloned().map_or(absent, Ok),
+            None if logging => absent,
+            None => Err(Status::BadArgument),
         }
     })??;
     give_bytes(c, out, &value)
@@ -72,7 +75,7 @@ pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
     c.read(pairs.0, pairs.1, |host, wire| {
         host.ledger.bytes_out(wire.len() as u64);
         let map = host.open_map(kind).ok_or(Status::BadArgument)?;
-        *map = decode_pairs(wire).into_iter().collect();
+        map.replace_all(decode_pairs(wire));
         Ok::<_, Status>(())
     })??;
     Ok(())
