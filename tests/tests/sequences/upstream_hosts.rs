@@ -35,8 +35,10 @@ fn hosts_have_an_address_and_a_state() {
         "10.0.0.2:80\0{\"health_status\":\"Unhealthy\"}\0",
         "10.0.0.3:80\0{\"health_status\":\"Degraded\",\"metrics\":\"q 7\"}\0",
     );
-    let hosts = hosts("upstream", script);
-    assert!(hosts.ends_with(pairs), "{hosts:?}");
+    for cluster in ["upstream", "elsewhere"] {
+        let hosts = hosts(cluster, script);
+        assert!(hosts.ends_with(pairs), "{cluster}: {hosts:?}");
+    }
 }
 
 #[test]
