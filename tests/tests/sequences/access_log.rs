@@ -121,3 +121,44 @@ fn a_local_reply_is_logged_as_the_response() {
     delete 2
     ");
 }
+
+/// A stream that was cut off is logged like any other.
+#[test]
+fn a_stream_without_a_response_is_logged() {
+    let look = [header(0, ":path"), header(2, ":status")].concat();
+    let mut host = host(&[("log", &look)]);
+    let id = request(host.slot(), false);
+    close(host.slot(), id);
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 0
+    log 2
+    :path=/
+    :status fails 1
+    done 2
+    delete 2
+    ");
+}
+
+/// What the upstream sees is what is logged, with all the edits of the plugin.
+#[test]
+fn headers_are_logged_as_they_went_on() {
+    let look = [header(0, "x"), header(2, "x")].concat();
+    let script = [
+        ("request_headers", &*answering(&replace(0, "x", "1"), 0)),
+        ("response_headers", &answering(&replace(2, "x", "2"), 0)),
+        ("log", &look),
+    ];
+    let mut host = host(&script);
+    host.send(Call::get("/")).unwrap();
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    replace 0
+    response_headers 2 1 1
+    replace 0
+    log 2
+    x=1
+    x=2
+    done 2
+    delete 2
+    ");
+}

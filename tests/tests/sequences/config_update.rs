@@ -228,3 +228,63 @@ fn globals_are_those_of_the_vm() {
     delete 1
     ");
 }
+
+/// The queue's owner is who registered it last.
+#[test]
+fn queues_belong_to_the_new_root_context() {
+    let register = answering(
+        "(call $status 'register' (call $proxy_register_shared_queue 'q' (i32.const 8)))",
+        1,
+    );
+    let put =
+        answering("(call $status 'put' (call $proxy_enqueue_shared_queue (i32.const 1) 'x'))", 0);
+    let mut host = host(&[("configure", &register), ("request_body", &put)]);
+    let id = request(host.slot(), false);
+    host.configure("other").unwrap();
+    data(host.slot(), id, Request, "ab", true);
+    pass(host.slot(), 1);
+    insta::assert_snapshot!(log(&mut host), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 3
+    register 0
+    context_create 2 1
+    request_headers 2 4 0
+    context_create 3 0
+    vm_start 3 0
+    configure 3 5
+    register 0
+    request_body 2 2 1
+    put 0
+    queue_ready 3 1
+    ");
+}
+
+#[test]
+fn a_root_context_that_has_ended_cannot_be_acted_on() {
+    let mut host =
+        host(&[("request_headers", &answering(&[effective(1), effective(2)].concat(), 0))]);
+    host.configure("other").unwrap();
+    request(host.slot(), true);
+    let log = log(&mut host);
+    assert!(log.ends_with("request_headers 3 4 1\neffective 2\neffective 0"), "{log}");
+}
+
+#[test]
+fn every_configuration_has_its_own_timer() {
+    let configure = "(drop (call $proxy_set_tick_period_milliseconds
+            (i32.mul (local.get 1) (i32.const 10)))) (i32.const 1)";
+    let mut host = host(&[("configure", configure)]);
+    let id = request(host.slot(), true);
+    host.configure("other").unwrap();
+    pass(host.slot(), 100);
+    close(host.slot(), id);
+    pass(host.slot(), 50);
+    let log = log(&mut host);
+    let events: Vec<_> = log.lines().skip(8).collect();
+    // Every 30 ms and every 50 ms, until the first is gone.
+    assert_eq!(
+        events.join(", "),
+        "tick 1, tick 3, tick 1, tick 1, tick 3, log 2, done 2, delete 2, done 1, delete 1, tick 3"
+    );
+}

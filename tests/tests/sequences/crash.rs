@@ -204,3 +204,96 @@ fn answers_for_a_dead_vm_are_not_delivered() {
     request_body 2 1 1
     ");
 }
+
+/// A VM that took over has its own timer, and that of the dead one is gone.
+#[test]
+fn a_timer_dies_with_its_vm() {
+    let trap = format!(
+        "(if {} (then (unreachable))) {} (i32.const 1)",
+        "(i32.eqz (local.get 0))",
+        tick_period(100)
+    );
+    let script = [("configure", &*trap), ("request_body", &first_body())];
+    let mut slot = worker(FailurePolicy::FailClosed, &script);
+    let first = request(&mut slot, false);
+    data(&mut slot, first, Request, "x", true);
+    pass(&mut slot, 1000);
+    assert!(!log_of(&mut slot, first).contains("tick"));
+    let second = request(&mut slot, true);
+    pass(&mut slot, 250);
+    let log = log_of(&mut slot, second);
+    assert_eq!(log.matches("tick 1").count(), 2, "{log}");
+}
+
+/// A VM that refuses its configuration does not take over, and a second passes before the next.
+#[test]
+fn a_recovery_that_fails_is_tried_again_a_second_later() {
+    let configure = "(i32.ne (i32.const 0) (call $proxy_get_shared_data 'k'
+        (i32.const 0) (i32.const 4) (i32.const 8)))";
+    let set = "(drop (call $proxy_set_shared_data 'k' 'v' (i32.const 0))) (unreachable)";
+    let mut slot =
+        worker(FailurePolicy::FailClosed, &[("configure", configure), ("request_body", set)]);
+    let first = request(&mut slot, false);
+    data(&mut slot, first, Request, "x", true);
+    for _ in 0..3 {
+        let id = request(&mut slot, true);
+        assert!(failed(&mut slot, id));
+        assert_eq!(received(&mut slot, id, Request), "nothing []");
+        pass(&mut slot, 1000);
+    }
+}
+
+#[test]
+fn a_context_that_traps_when_it_is_made_fails_its_stream() {
+    let script = [("context_create", &*when(&is(0, 2), "(unreachable)"))];
+    let mut slot = worker(FailurePolicy::FailClosed, &script);
+    let id = request(&mut slot, true);
+    assert!(failed(&mut slot, id));
+    assert_eq!(received(&mut slot, id, Request), "nothing []");
+    assert!(log_of(&mut slot, id).ends_with("\ncontext_create 2 1"));
+}
+
+#[test]
+fn a_stream_that_traps_at_its_end_has_ended() {
+    let mut slot = worker(FailurePolicy::FailClosed, &[("done", "(unreachable)")]);
+    let id = request(&mut slot, true);
+    response(&mut slot, id, true);
+    let stream = close(&mut slot, id);
+    assert!(!stream.reset && stream.details == "via_upstream");
+    assert!(logged(&slot.finish()[0]).ends_with("\nlog 2\ndone 2"));
+}
+
+/// The VM that takes over has the configuration that was given last.
+#[test]
+fn the_new_vm_has_the_last_configuration() {
+    let script = [("request_body", "(unreachable)")];
+    let mut slot = worker(FailurePolicy::FailClosed, &script);
+    slot.configure("other".into()).unwrap();
+    let first = request(&mut slot, false);
+    data(&mut slot, first, Request, "x", true);
+    let second = request(&mut slot, true);
+    insta::assert_snapshot!(log_of(&mut slot, second), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 5
+    context_create 2 1
+    request_headers 2 4 1
+    ");
+}
+
+/// What failed is not told how the proxy answers for it.
+#[test]
+fn a_plugin_that_failed_sees_no_response() {
+    let script = [("request_headers", "(unreachable)")];
+    let mut slot = worker(FailurePolicy::FailClosed, &script);
+    let id = request(&mut slot, true);
+    assert!(failed(&mut slot, id));
+    close(&mut slot, id);
+    insta::assert_snapshot!(logged(&slot.finish()[0]), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 3
+    context_create 2 1
+    request_headers 2 4 1
+    ");
+}

@@ -374,3 +374,98 @@ fn the_default_world_has_no_upstreams() {
     host.send(Call::get("/")).unwrap();
     assert!(stream_log(&mut host).contains("http_call 2\ntoken 0\n"));
 }
+
+/// The reply's headers have not been sent while the plugin sees them.
+#[test]
+fn a_reply_can_take_the_place_of_a_reply() {
+    let script = [
+        ("request_headers", &*answering(&reply(403, "first", "one"), 0)),
+        ("response_headers", &answering(&reply(500, "second", "two"), 0)),
+    ];
+    let mut host = host(&script);
+    let outcome = host.send(full()).unwrap();
+    assert_eq!(outcome.downstream.header(":status").unwrap(), "500");
+    assert_eq!((&*outcome.downstream.text(), outcome.downstream.ended), ("two", true));
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 0
+    reply 0
+    response_headers 2 3 0
+    reply 0
+    log 2
+    done 2
+    delete 2
+    ");
+}
+
+#[test]
+fn a_grpc_client_gets_a_status_of_grpc() {
+    for (given, expected) in [("7", "7"), ("-1", "14"), ("17", "14")] {
+        let deny = format!(
+            "(call $status 'reply' (call $proxy_send_local_response (i32.const 503)
+                'x' 'no way' '' (i32.const {given}))) (i32.const 0)"
+        );
+        let mut host = host(&[("request_headers", &deny)]);
+        let call = Call::post("/").header("content-type", "application/grpc").body("ab");
+        let outcome = host.send(call).unwrap();
+        assert_eq!(outcome.downstream.header(":status").unwrap(), "200");
+        assert_eq!(outcome.downstream.header("content-type").unwrap(), "application/grpc");
+        assert_eq!(outcome.downstream.header("grpc-status").unwrap(), expected);
+        assert_eq!(outcome.downstream.header("grpc-message").unwrap(), "no way");
+        assert!(outcome.downstream.body.is_empty() && outcome.downstream.ended);
+        let log = stream_log(&mut host);
+        assert!(log.contains("reply 0\nresponse_headers 2 4 1\nlog 2\n"), "{log}");
+    }
+}
+
+/// Whoever replies is stopped, whatever stream the reply is for.
+#[test]
+fn a_reply_stops_the_callback_that_it_is_made_in() {
+    let deny = [effective(2), reply(403, "x", "oh")].concat();
+    let mut host = host(&[("request_headers", &answering(&when(&is(0, 3), &deny), 0))]);
+    let slot = host.slot();
+    let first = request(slot, false);
+    let second = request(slot, false);
+    data(slot, second, Request, "ab", true);
+    assert_eq!(received(slot, first, Response), "headers [oh] end");
+    assert_eq!(received(slot, second, Request), "nothing []");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 0
+    context_create 3 1
+    request_headers 3 4 0
+    effective 0
+    reply 0
+    response_headers 2 3 0
+    response_body 2 2 1
+    ");
+}
+
+/// A reply from a timer or from an answer stops nothing that comes later.
+#[test]
+fn a_reply_outside_of_a_stream_stops_nothing() {
+    let script =
+        [("configure", &*answering(&tick_period(100), 1)), ("tick", &reply(403, "x", "oh"))];
+    let mut host = host(&script);
+    let slot = host.slot();
+    pass(slot, 100);
+    let id = request(slot, true);
+    assert_eq!(received(slot, id, Request), "headers [] end");
+    insta::assert_snapshot!(stream_log(&mut host), @"request_headers 2 4 1");
+}
+
+/// Who asks for the headers alone gets them, with the length of the body that is not sent.
+#[test]
+fn a_reply_to_head_has_no_body() {
+    let deny = answering(&reply(403, "x", "oh"), 0);
+    let mut host = host(&[("request_headers", &deny)]);
+    let outcome = host.send(Call::new("HEAD", "/")).unwrap();
+    assert_eq!(outcome.downstream.header("content-length").unwrap(), "2");
+    assert!(outcome.downstream.body.is_empty() && outcome.downstream.ended);
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    reply 0
+    response_headers 2 3 1
+    log 2
+    done 2
+    delete 2
+    ");
+}

@@ -22,3 +22,4 @@ mod steps;
 mod streaming;
 mod tcp;
 mod tick;
+mod upstream_hosts;

@@ -188,3 +188,106 @@ fn a_rebuild_that_fails_changes_nothing() {
     close(&mut slot, other);
     assert!(slot.crashes().is_empty());
 }
+
+/// The queue's owner is who registered it last, and what is in it stays.
+#[test]
+fn queues_belong_to_the_new_vm() {
+    let register = "(call $status 'register'
+        (call $proxy_register_shared_queue 'q' (i32.const 8)))";
+    let put = "(call $status 'put' (call $proxy_enqueue_shared_queue (i32.const 1) 'x'))";
+    let script = [
+        ("configure", &*answering(register, 1)),
+        ("request_headers", &answering(&property("wasm_need_rebuild", "1"), 0)),
+        ("request_body", &answering(put, 0)),
+    ];
+    let mut slot = worker(&script);
+    let old = request(&mut slot, false);
+    pass(&mut slot, 1000);
+    data(&mut slot, old, Request, "ab", true);
+    let new = request(&mut slot, true);
+    pass(&mut slot, 1);
+    assert!(log_of(&mut slot, old).ends_with("request_body 2 2 1\nput 0"));
+    insta::assert_snapshot!(log_of(&mut slot, new), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 3
+    register 0
+    context_create 2 1
+    request_headers 2 4 1
+    property 0
+    queue_ready 1 1
+    ");
+}
+
+/// Without streams the old VM ends when the new one is there, and its calls with it.
+#[test]
+fn calls_of_the_root_context_end_with_their_vm() {
+    let call = answering(&http_call("auth", "/", 10_000), 1);
+    let ask = answering(&when("(i32.eqz (local.get 2))", &property("wasm_need_rebuild", "1")), 0);
+    let mut slot = worker(&[("configure", &call), ("request_headers", &ask)]);
+    let id = request(&mut slot, false);
+    close(&mut slot, id);
+    pass(&mut slot, 1000);
+    pass(&mut slot, 9000);
+    let ended = slot.finish();
+    assert_eq!(ended.len(), 2);
+    insta::assert_snapshot!(logged(&ended[0]), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 3
+    http_call 0
+    token 4
+    context_create 2 1
+    request_headers 2 4 0
+    property 0
+    log 2
+    done 2
+    delete 2
+    done 1
+    delete 1
+    ");
+    insta::assert_snapshot!(logged(&ended[1]), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 3
+    http_call 0
+    token 4
+    http_call_response 1 4 1 0 0
+    ");
+}
+
+/// Timers are set by each VM for itself.
+#[test]
+fn the_new_vm_has_a_timer_of_its_own() {
+    let script = [
+        ("configure", &*answering(&tick_period(400), 1)),
+        ("request_headers", &answering(&property("wasm_need_rebuild", "1"), 0)),
+    ];
+    let mut slot = worker(&script);
+    let id = request(&mut slot, true);
+    close(&mut slot, id);
+    pass(&mut slot, 1000);
+    pass(&mut slot, 1000);
+    let ended = slot.finish();
+    let ticks = |log: String| log.matches("tick 1").count();
+    assert_eq!((ticks(logged(&ended[0])), ticks(logged(&ended[1]))), (2, 2));
+}
+
+/// The VM that takes over has the configuration that was given last.
+#[test]
+fn the_new_vm_has_the_last_configuration() {
+    let ask = answering(&property("wasm_need_rebuild", "1"), 0);
+    let mut slot = worker(&[("request_headers", &ask)]);
+    request(&mut slot, true);
+    slot.configure("other".into()).unwrap();
+    pass(&mut slot, 1000);
+    let new = request(&mut slot, true);
+    insta::assert_snapshot!(log_of(&mut slot, new), @"
+    context_create 1 0
+    vm_start 1 0
+    configure 1 5
+    context_create 2 1
+    request_headers 2 4 1
+    property 0
+    ");
+}

@@ -196,3 +196,83 @@ fn what_is_sent_past_the_plugin_takes_the_headers_along() {
     delete 2
     ");
 }
+
+/// What is sent past the plugin goes before the frame that it looks at.
+#[test]
+fn what_is_sent_past_the_plugin_overtakes_the_frame() {
+    let mut host = host(&[("response_body", &answering(&inject("pre-", false), 0))]);
+    let slot = host.slot();
+    let id = request(slot, true);
+    response(slot, id, false);
+    data(slot, id, Response, "ab", false);
+    assert_eq!(received(slot, id, Response), "headers [pre-ab]");
+    data(slot, id, Response, "c", true);
+    assert_eq!(received(slot, id, Response), "headers [pre-abpre-c] end");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    response_body 2 2 0
+    inject 0
+    response_body 2 1 1
+    inject 0
+    ");
+}
+
+/// A field of bytes and a flag, as Protobuf writes them.
+const ARGUMENTS: &str = r"'\0a\04past\10\00'";
+
+fn inject_by_name() -> String {
+    format!(
+        "(call $status 'by name' (call $proxy_call_foreign_function
+            'inject_encoded_data_to_filter_chain' {ARGUMENTS} (i32.const 0) (i32.const 4)))"
+    )
+}
+
+#[test]
+fn the_root_context_has_no_response_to_send_to() {
+    let ask = answering(&http_call("auth", "/", 500), 3);
+    let then = [
+        inject("lost", true),
+        inject_by_name(),
+        effective(2),
+        inject_by_name(),
+        inject("found", false),
+    ];
+    let script = [("response_body", &*ask), ("http_call_response", &then.concat())];
+    let mut host = host(&script);
+    let slot = host.slot();
+    let id = request(slot, true);
+    response(slot, id, false);
+    data(slot, id, Response, "bad", false);
+    pass(slot, 5);
+    assert_eq!(received(slot, id, Response), "headers [found]");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    response_body 2 3 0
+    http_call 0
+    token 4
+    http_call_response 1 4 1 0 0
+    inject 0
+    by name 0
+    effective 0
+    by name 0
+    inject 0
+    ");
+}
+
+#[test]
+fn by_name_it_is_sent_from_the_streams_own_callbacks() {
+    let mut host = host(&[("response_body", &answering(&inject_by_name(), 3))]);
+    let slot = host.slot();
+    let id = request(slot, true);
+    response(slot, id, false);
+    data(slot, id, Response, "bad", false);
+    assert_eq!(received(slot, id, Response), "headers [past]");
+    insta::assert_snapshot!(stream_log(&mut host), @"
+    request_headers 2 4 1
+    response_headers 2 1 0
+    response_body 2 3 0
+    by name 0
+    ");
+}
