@@ -309,7 +309,7 @@ pub fn host_in(body: &str, settings: Settings, world: World) -> TestHost {
 pub fn adapted(body: &str, mut settings: Settings) -> (WasmPlugin, Settings) {
     let bytes = module(body);
     let plugin = WasmPlugin::compile(&bytes, LIMITS).unwrap();
-    settings.adapt_to(Module::parse(Path::new("guest.wasm"), bytes).unwrap().facts.abi);
+    settings.adapt_to(&Module::parse(Path::new("guest.wasm"), bytes).unwrap().facts);
     (plugin, settings)
 }
 

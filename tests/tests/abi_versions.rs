@@ -31,7 +31,7 @@ fn with_the_feature_higress_it_declares_its_abi_and_does_the_same() {
 
     let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED).expect("it is valid");
     let mut settings = Settings::new(Profile::Higress);
-    settings.adapt_to(module.facts.abi);
+    settings.adapt_to(&module.facts);
     assert!(!settings.stop_is_stop_all);
     let configuration = fs::read_to_string(root().join("examples/replace/config.json"));
     let configuration = configuration.expect("it is part of the checkout");

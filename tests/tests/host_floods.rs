@@ -278,7 +278,7 @@ fn one() {
     let bytes = module(&flood);
     let plugin = WasmPlugin::compile(&bytes, Limits::COUNTED).unwrap();
     let mut settings = Settings::new(Profile::Higress);
-    settings.adapt_to(Module::parse(Path::new("flood.wasm"), bytes).unwrap().facts.abi);
+    settings.adapt_to(&Module::parse(Path::new("flood.wasm"), bytes).unwrap().facts);
     let upstreams = Upstreams::parse(UPSTREAMS, "test").unwrap();
     let world = World { upstreams, ..World::default() };
     let mut host = TestHost::start_in(&plugin, settings, world, "").unwrap();

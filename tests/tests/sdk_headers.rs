@@ -279,7 +279,8 @@ fn headers_that_were_sent_on_cannot_be_changed_and_the_host_says_so() {
         refused(headers.set("x", "y"), "proxy_replace_header_map_value");
         refused(headers.add("x", "y"), "proxy_add_header_map_value");
         refused(headers.remove("x"), "proxy_remove_header_map_value");
-        assert_eq!(headers.get(":path")?, Some(&b"/"[..]), "they stay readable");
+        let read = headers.get(":path");
+        refused(read.map(drop), "proxy_get_header_map_value");
         Ok(())
     });
     // The same callback once more, for headers that have gone on.

@@ -193,7 +193,7 @@ pub(super) fn measured(
             module.path.display()
         )));
     }
-    settings.adapt_to(module.facts.abi);
+    settings.adapt_to(&module.facts);
     // With several plugins about, it matters which one failed.
     let named = |failure| match failure {
         Failure::Plugin(message) => {

@@ -10,8 +10,10 @@ use bytes::Bytes;
 use clap::Args;
 
 use super::Failure;
+use super::limits::LimitArguments;
 use super::replay::{HostName, LogLevel};
-use crate::engine::wasm::{Limits, WasmPlugin};
+use crate::engine::wasm::WasmPlugin;
+use crate::host::{Profile, Settings};
 use crate::module::{AbiVersion, Module};
 use crate::report::numbers::counted;
 use crate::suite::output::{self, Paint};
@@ -61,6 +63,8 @@ pub(super) struct Arguments {
     /// Write the results as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -82,10 +86,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let module = module(plugin, &suite)?;
     let options = options(arguments, &suite, &module)?;
-    let counted = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
+    let limits = arguments.limits.limits();
+    let counted = WasmPlugin::compile(&module.bytes, limits)?;
     let benchmarks = !arguments.no_bench && chosen.iter().any(|at| all[*at].benchmark);
     let timed = if benchmarks {
-        Some(WasmPlugin::compile(&module.bytes, Limits::UNCOUNTED)?)
+        Some(WasmPlugin::compile(&module.bytes, limits.uncounted())?)
     } else {
         None
     };
@@ -133,13 +138,16 @@ fn options(arguments: &Arguments, suite: &Suite, module: &Module) -> Result<RunO
     let read = |path: PathBuf| {
         fs::read(&path).map(Bytes::from).map_err(|error| Failure::file("read", &path, &error))
     };
+    let mut adapted = Settings::new(Profile::Envoy);
+    adapted.adapt_to(&module.facts);
     Ok(RunOptions {
         configuration: configuration.map(read).transpose()?,
         log_level: arguments.log_level.map(Into::into),
         profile: arguments.host.map(Into::into),
         iterations: arguments.iterations,
         abi_0_2_100: module.facts.abi == Some(AbiVersion::V0_2_100),
-        abi_0_1_0: module.facts.abi == Some(AbiVersion::V0_1_0),
+        stop_is_single: !adapted.stop_is_stop_all,
+        absent_header_is_empty: adapted.absent_header_is_empty,
     })
 }
 

@@ -242,8 +242,12 @@ impl Proxy {
         let (delivery, callback) = delivered(context, token, arrival);
         let status = delivery.status.clone();
         host.delivery = delivery;
-        self.tell(callback);
-        self.host().delivery = Delivery { status, ..Delivery::default() };
+        self.call(callback);
+        let host = self.host();
+        // What has arrived is gone before anything happens that the plugin has put off.
+        host.delivery = Delivery { status, ..Delivery::default() };
+        host.stopped = false;
+        self.act();
     }
 }
 

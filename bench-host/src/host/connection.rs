@@ -1,5 +1,7 @@
 //! One TCP connection: what is held of it, and what has gone on.
 
+use std::collections::BTreeMap;
+
 use super::Host;
 use super::abi::Direction;
 use super::buffer::Buffer;
@@ -15,6 +17,10 @@ pub struct Connection {
     pub upstream: Flow,
     /// Whether the connection is over.
     pub closed: bool,
+    /// Whether the plugin has been told of the end.
+    pub(super) ended: bool,
+    /// Filter state that the plugin set as properties.
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 /// One direction of a connection.

@@ -11,7 +11,7 @@ use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
-use super::stream::{Half, Iteration, Stream};
+use super::stream::{ENDED_TWICE, Half, Iteration, Stream};
 use crate::engine::Callback;
 
 impl Proxy {
@@ -196,18 +196,33 @@ impl Proxy {
     /// Lets a message go on that the filter has stopped.
     pub(super) fn resume(&mut self, context: u32, direction: Direction) {
         let now = self.host().clock.now();
-        if let Some(stream) = self.stream(context) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        let moves = half.iteration != Iteration::Running && !half.received.ended;
+        if moves && let Some(stream) = self.stream(context) {
             stream.moved = now;
         }
         let Some(half) = self.open_half(context, direction) else { return };
+        if half.received.ended {
+            if direction == Direction::Response {
+                self.host().misused(ENDED_TWICE);
+            }
+            return;
+        }
+        // Of a response that was resumed, the real host keeps the pointer: changes are taken, and
+        // come too late.
+        let stays_open = direction == Direction::Response && half.headers_open;
         match half.iteration {
             // Resuming what runs has no effect; in particular from the callback that stops it.
             Iteration::Running => {}
-            Iteration::StopSingle => half.release(),
+            Iteration::StopSingle => {
+                half.release();
+                half.headers_open = stays_open;
+            }
             Iteration::StopAll { .. } => {
                 half.iteration = Iteration::Running;
                 let end = half.complete && half.trailers.is_none();
                 half.release_headers(end && half.held.is_empty());
+                half.headers_open = stays_open;
                 if half.received.ended {
                     return;
                 }

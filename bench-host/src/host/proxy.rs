@@ -182,7 +182,13 @@ impl Proxy {
         host.callouts.cancel_of(root);
     }
 
-    /// Ends all root contexts, as when the plugin is taken out or its VM replaced.
+    /// Whether root contexts are left.
+    pub fn has_roots(&mut self) -> bool {
+        !self.host().roots.is_empty()
+    }
+
+    /// Ends all root contexts, as when the plugin is taken out or its VM replaced: those that have
+    /// streams with the last one of them.
     pub fn shut_down(&mut self) {
         let roots: Vec<_> = self.host().roots.keys().copied().collect();
         for root in roots {
@@ -201,7 +207,8 @@ impl Proxy {
     /// Streams and connections that are open.
     pub fn open_contexts(&mut self) -> usize {
         let host = self.host();
-        host.streams.len() + host.connections.len()
+        let connections = host.connections.values().filter(|connection| !connection.closed);
+        host.streams.len() + connections.count()
     }
 
     /// Whether the plugin waits for the answer to a call that it made.
@@ -264,11 +271,16 @@ impl Proxy {
         }
     }
 
-    /// Tells plugins of what was put into queues that they have registered.
+    /// Tells plugins of what was put into queues that they have registered. One that puts something
+    /// in whenever it is told is told of the rest another time.
     fn tell_of_queues(&mut self) {
-        while self.fault.is_none()
-            && let Some((context, token)) = self.next_ready_queue()
-        {
+        /// As many as a queue is likely to get between two turns.
+        const AT_ONCE: usize = 1_024;
+        for _ in 0..AT_ONCE {
+            if self.fault.is_some() {
+                return;
+            }
+            let Some((context, token)) = self.next_ready_queue() else { return };
             if self.host().roots.contains_key(&context) {
                 self.tell(Callback::QueueReady { context, token });
             }
@@ -315,7 +327,7 @@ impl Proxy {
     }
 
     /// Works off what the last callback put off, in order. What that puts off comes last.
-    fn act(&mut self) {
+    pub(super) fn act(&mut self) {
         while let Some(action) = self.host().actions.pop_front() {
             self.host().quota.release(action.memory());
             match action {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::abi::{Direction, StreamKind};
+use super::abi::{Direction, PeerKind, StreamKind};
 use super::headers::HeaderMap;
 use super::proxy::Proxy;
 use super::stream::LocalReply;
@@ -65,10 +65,14 @@ impl Proxy {
             StreamKind::Request | StreamKind::Response => {
                 if let Some(stream) = self.stream(context) {
                     stream.reset = true;
-                    stream.details = "wasm_close_stream".to_owned();
+                    if stream.details.is_empty() {
+                        stream.details = "wasm_close_stream".to_owned();
+                    }
                 }
             }
-            StreamKind::Downstream | StreamKind::Upstream => self.close_connection(context, kind),
+            StreamKind::Downstream | StreamKind::Upstream => {
+                self.end_connection(context, PeerKind::Local);
+            }
         }
     }
 }

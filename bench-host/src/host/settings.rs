@@ -168,14 +168,17 @@ impl Settings {
         self.buffer_limit.unwrap_or(self.profile.buffer_limit(false))
     }
 
-    /// Does what the real proxies do differently for a module of this ABI: from 0.2.100 on,
-    /// `StopIteration` of a header callback is what it says, and in 0.1.0 no header is missing.
+    /// Does what the real proxies do differently for a module of this ABI: up to 0.2.1,
+    /// `StopIteration` of a header callback stops everything (decided by the callback for request
+    /// headers, so not in a module without one), and in 0.1.0 no header is missing.
     #[cfg(feature = "wasm")]
-    pub fn adapt_to(&mut self, abi: Option<crate::module::AbiVersion>) {
+    pub fn adapt_to(&mut self, facts: &crate::module::Facts) {
         use crate::module::AbiVersion;
 
-        self.stop_is_stop_all = abi != Some(AbiVersion::V0_2_100);
-        self.absent_header_is_empty = abi == Some(AbiVersion::V0_1_0);
+        let has_headers =
+            facts.exports.iter().any(|export| export.name == "proxy_on_request_headers");
+        self.stop_is_stop_all = facts.abi != Some(AbiVersion::V0_2_100) && has_headers;
+        self.absent_header_is_empty = facts.abi == Some(AbiVersion::V0_1_0);
     }
 }
 

@@ -223,17 +223,27 @@ impl<'a> Slot<'a> {
     /// Lets everything happen that is due by then, in the order in which it is due.
     pub fn run_until(&mut self, by: u64) {
         // Events may cause others that are due before those of another VM.
-        while let Some(due) = self.next_due().filter(|due| *due <= by) {
-            for generation in self.old.iter_mut().chain([&mut self.current]) {
-                generation.proxy.run_until(due);
-            }
+        while let Some(due) = self.next_step().filter(|due| *due <= by) {
+            self.run_due(due);
         }
-        for generation in self.old.iter_mut().chain([&mut self.current]) {
-            // Queues are no matter of time.
-            generation.proxy.run_until(0);
-        }
+        // Queues are no matter of time.
+        self.run_due(0);
         self.world.clock.wait_until(by);
+    }
+
+    /// When an event is due, or the look at the VM.
+    fn next_step(&mut self) -> Option<u64> {
+        let look = (self.settings.profile == Profile::Higress).then_some(self.next_look);
+        self.next_due().into_iter().chain(look).min()
+    }
+
+    fn run_due(&mut self, by: u64) {
+        self.world.clock.wait_until(by);
+        for generation in self.old.iter_mut().chain([&mut self.current]) {
+            generation.proxy.run_until(by);
+        }
         self.look();
+        self.end_drained();
     }
 
     /// Time now, in nanoseconds of the clock.
@@ -327,21 +337,25 @@ impl<'a> Slot<'a> {
         self.last_vm += 1;
         self.note_faults(None);
         let next = Generation { vm: self.last_vm, proxy, noted: false };
-        self.old.push(mem::replace(&mut self.current, next));
+        let mut before = mem::replace(&mut self.current, next);
+        before.proxy.shut_down();
+        self.old.push(before);
         self.end_drained();
         true
     }
 
-    /// Ends old VMs that have no streams any more.
+    /// Ends old VMs that have neither streams nor root contexts any more.
     fn end_drained(&mut self) {
         let mut at = 0;
         while at < self.old.len() {
-            if self.old[at].proxy.open_contexts() > 0 {
+            let proxy = &mut self.old[at].proxy;
+            // A dead VM says nothing any more, and its root contexts end with it.
+            let at_work = proxy.fault().is_none() && proxy.has_roots();
+            if at_work || proxy.open_contexts() > 0 {
                 at += 1;
                 continue;
             }
-            let mut old = self.old.remove(at);
-            old.proxy.shut_down();
+            let old = self.old.remove(at);
             self.ended.push(ended(old.proxy));
         }
     }

@@ -251,8 +251,7 @@ impl Host {
         }
         if stream.is_over() {
             // The real host would write behind the end of the response, or crash.
-            let message = b"bytes were sent on after the response had ended; they are dropped";
-            self.log.write(Level::Warn, message);
+            self.misused(ENDED_TWICE);
             return Ok(());
         }
         let kept = stream.response.received.memory() as u64;
@@ -264,6 +263,11 @@ impl Host {
         Ok(())
     }
 
+    /// Tells of something that the real host does not check, and that ends badly there.
+    pub(super) fn misused(&mut self, what: &str) {
+        self.log.write(Level::Warn, format!("misuse of the host: {what}").as_bytes());
+    }
+
     /// Addresses of the route's cluster, and how its hosts are (Higress).
     pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let cluster = self.settings.cluster_name.as_bytes();
@@ -273,3 +277,7 @@ impl Host {
         hosts.map(pair).collect()
     }
 }
+
+/// A response that is ended by a plugin and goes on all the same.
+pub(super) const ENDED_TWICE: &str = "the response was sent on or resumed after the plugin had \
+                                      ended it with the bytes that it sent";

@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 
-use super::abi::{Direction, PeerKind, StreamKind};
+use super::abi::{Direction, PeerKind};
 use super::connection::Connection;
 use super::proxy::Proxy;
+use super::quota::entry_size;
 use super::settings::FailurePolicy;
 use crate::engine::Callback;
 
@@ -41,17 +42,29 @@ impl Proxy {
         self.host().connections.get_mut(&context)
     }
 
-    /// Ends a connection: close events, access log, done, delete. Gives what was left of it.
+    /// Ends a connection, if the plugin has not closed it already. Gives what was left of it.
     pub fn disconnect(&mut self, context: u32, by: PeerKind) -> Option<Connection> {
-        let peer = by as u32;
-        self.tell(Callback::DownstreamClose { context, peer });
-        self.tell(Callback::UpstreamClose { context, peer });
-        self.tell(Callback::Log { context });
+        self.end_connection(context, by);
+        self.host().connections.remove(&context)
+    }
+
+    /// Tells the plugin of the end of a connection: close event, done, access log, delete.
+    pub(super) fn end_connection(&mut self, context: u32, by: PeerKind) {
+        let Some(connection) = self.connection(context) else { return };
+        if std::mem::replace(&mut connection.ended, true) {
+            return;
+        }
+        connection.closed = true;
+        let root = connection.root;
+        self.tell(Callback::DownstreamClose { context, peer: by as u32 });
         self.tell(Callback::Done { context });
+        self.tell(Callback::Log { context });
         self.tell(Callback::Delete { context });
-        let connection = self.host().connections.remove(&context)?;
-        self.leave_root(connection.root);
-        Some(connection)
+        let state = self.connection(context).map(|of| std::mem::take(&mut of.filter_state));
+        let state = state.unwrap_or_default();
+        let size = state.iter().map(|(name, value)| entry_size(name, value)).sum();
+        self.host().quota.release(size);
+        self.leave_root(root);
     }
 
     fn deliver_bytes(&mut self, context: u32, direction: Direction) {
@@ -73,18 +86,17 @@ impl Proxy {
             None | Some(0) if !closed => flow.release(),
             _ => flow.stopped = true,
         }
+        if end && direction == Direction::Response {
+            // That is all that a network filter learns of the upstream's connection.
+            let peer = PeerKind::Unknown as u32;
+            self.tell(Callback::UpstreamClose { context, peer });
+        }
     }
 
     /// Lets bytes go on that the plugin holds: they are not shown to it again.
     pub(super) fn resume_connection(&mut self, context: u32) {
         if let Some(connection) = self.connection(context).filter(|of| !of.closed) {
             connection.downstream.release();
-        }
-    }
-
-    pub(super) fn close_connection(&mut self, context: u32, _side: StreamKind) {
-        if let Some(connection) = self.connection(context) {
-            connection.closed = true;
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a guest may see and change now: buffers and header maps.
 
-use super::Host;
 use super::abi::{BufferKind, Direction, MapKind, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
+use super::{Host, Profile};
 
 /// A buffer as it lies in the host.
 pub(super) enum BufferView<'a> {
@@ -45,10 +45,12 @@ impl Host {
             BufferKind::VmConfiguration => {
                 return Some(BufferView::Flat(&self.settings.vm_configuration));
             }
-            BufferKind::HttpCallBody
-            | BufferKind::GrpcMessage
-            | BufferKind::RedisResponse
-            | BufferKind::CallData => {
+            // Without a message there are no bytes, and a read of nothing is no mistake.
+            BufferKind::GrpcMessage => {
+                let message = self.delivery.buffer(kind).map(|bytes| &bytes[..]);
+                return Some(BufferView::Flat(message.unwrap_or_default()));
+            }
+            BufferKind::HttpCallBody | BufferKind::RedisResponse | BufferKind::CallData => {
                 return self.delivery.buffer(kind).map(|bytes| BufferView::Flat(bytes));
             }
         };
@@ -91,19 +93,21 @@ impl Host {
         half.trailers.as_mut().filter(|_| half.trailers_open)
     }
 
-    /// The map that a guest may read now. Request headers stay readable for the whole stream.
+    /// The map that a guest may read now. In Higress request headers stay readable for the whole
+    /// stream.
     pub(super) fn readable_map(&mut self, kind: MapKind) -> Option<&HeaderMap> {
         let Some((direction, trailers)) = place(kind) else {
             return self.delivery.map(kind);
         };
         let logging = self.logging;
+        let higress = self.settings.profile == Profile::Higress;
         let half = self.half(direction)?;
         if trailers {
             let logged = logging && direction == Direction::Response;
             let passed = half.received.trailers.as_ref().filter(|_| logged);
             return half.trailers.as_ref().filter(|_| half.trailers_open).or(passed);
         }
-        let stays = direction == Direction::Request || logging;
+        let stays = (direction == Direction::Request && higress) || logging;
         (half.headers_open || (stays && half.begun)).then_some(&half.headers)
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Active {
     pub number: u64,
     /// When it was due, or when it began.
     pub due: Instant,
+    /// How often in a row it has been waited for.
+    pub waits: u32,
     http: HttpVersion,
     cut: NonZeroUsize,
     stage: Stage,
@@ -72,7 +74,19 @@ impl Active {
         let stage = Stage::Headers(Direction::Request);
         let chunks = request.body.chunks(cut);
         let delivered = Delivered::default();
-        Self { stream, number, due, http, cut, stage, request, response, chunks, delivered }
+        Self {
+            stream,
+            number,
+            due,
+            waits: 0,
+            http,
+            cut,
+            stage,
+            request,
+            response,
+            chunks,
+            delivered,
+        }
     }
 
     /// Whether nothing comes any more.

@@ -11,12 +11,19 @@ const TURN: Duration = Duration::from_micros(100);
 /// How long a stream may stand still: Envoy's default for `stream_idle_timeout`.
 const IDLE: u64 = 300 * 1_000_000_000;
 
+/// Timers and answers that a stream may stand still for: a plugin that is told of something every
+/// millisecond would keep a run busy for the whole of the time above.
+const MOST_WAITS: u32 = 100_000;
+
 /// How long a run waits at its end for answers to calls that no stream waits for.
 const LAST_ANSWERS: u64 = 60 * 1_000_000_000;
 
 /// Gives one exchange its turn, and notes whether the plugin failed with it.
 pub(crate) fn step(slot: &mut Slot<'_>, active: &mut Active) -> Step {
     let step = active.step(slot);
+    if step == Step::Moved {
+        active.waits = 0;
+    }
     slot.note_faults(Some(active.number));
     step
 }
@@ -36,7 +43,8 @@ pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut A
     let now = slot.now();
     for active in open {
         let moved = slot.stream(active.stream).map_or(0, |stream| stream.moved);
-        if due.is_none() || now.saturating_sub(moved) > IDLE {
+        active.waits += 1;
+        if due.is_none() || now.saturating_sub(moved) > IDLE || active.waits > MOST_WAITS {
             active.give_up();
         }
     }
@@ -49,9 +57,12 @@ pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut A
 /// Waits for answers to calls that are under way, though no stream is open any more.
 pub(crate) fn last_answers(slot: &mut Slot<'_>) {
     let end = slot.now().saturating_add(LAST_ANSWERS);
+    let mut waits = 0;
     while slot.awaits_answers()
+        && waits < MOST_WAITS
         && let Some(due) = slot.next_due().filter(|due| *due <= end)
     {
+        waits += 1;
         slot.run_until(due);
         slot.note_faults(None);
     }

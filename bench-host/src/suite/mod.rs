@@ -69,14 +69,16 @@ pub struct RunOptions {
     pub iterations: Option<NonZeroU64>,
     /// Whether the plugin declares ABI 0.2.100, which only Higress has.
     pub abi_0_2_100: bool,
-    /// Whether the plugin declares ABI 0.1.0, in which no header is missing.
-    pub abi_0_1_0: bool,
+    /// Whether `StopIteration` of the plugin's header callbacks is what it says.
+    pub stop_is_single: bool,
+    /// Whether no header is missing for the plugin, as under ABI 0.1.0.
+    pub absent_header_is_empty: bool,
 }
 
 impl RunOptions {
     fn adapt(&self, settings: &mut Settings) {
-        settings.stop_is_stop_all = !self.abi_0_2_100;
-        settings.absent_header_is_empty = self.abi_0_1_0;
+        settings.stop_is_stop_all = !self.stop_is_single;
+        settings.absent_header_is_empty = self.absent_header_is_empty;
     }
 }
 

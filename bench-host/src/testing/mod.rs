@@ -75,7 +75,7 @@ impl TestHost {
         module.facts.loadable()?;
         let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
         let mut settings = Settings::new(Profile::Envoy);
-        settings.adapt_to(module.facts.abi);
+        settings.adapt_to(&module.facts);
         Ok(Self::start(&plugin, settings, configuration)?)
     }
 

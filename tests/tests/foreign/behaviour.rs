@@ -15,7 +15,7 @@ const YEAR: std::ops::Range<u64> = 1_767_225_600_000_000_000..1_798_761_600_000_
 fn host(language: &'static Language) -> Option<TestHost> {
     let built = built(language)?;
     let mut settings = Settings::new(Profile::Envoy);
-    settings.adapt_to(built.module.facts.abi);
+    settings.adapt_to(&built.module.facts);
     Some(TestHost::start(&built.plugin, settings, CONFIGURATION).unwrap())
 }
 

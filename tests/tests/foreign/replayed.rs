@@ -25,7 +25,7 @@ pub fn run(built: &Built, streams: usize, outputs: Option<&Path>) -> Run {
 /// Replays [`TRAFFIC`].
 pub fn replayed(built: &Built, streams: usize, outputs: Option<&Path>) -> Run {
     let mut settings = Settings::new(Profile::Envoy);
-    settings.adapt_to(built.module.facts.abi);
+    settings.adapt_to(&built.module.facts);
     let mut options = Options::new(settings);
     options.streams = NonZeroUsize::new(streams).unwrap();
     options.measure = Measure { time: false, usage: true };

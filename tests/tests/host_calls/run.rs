@@ -64,7 +64,7 @@ fn parts(scenario: &Scenario) -> Vec<Part> {
 pub fn settings(profile: Profile, module: &[u8]) -> Settings {
     let mut settings = Settings::new(profile);
     let facts = Module::parse(Path::new("guest.wasm"), module.to_vec()).unwrap().facts;
-    settings.adapt_to(facts.abi);
+    settings.adapt_to(&facts);
     settings
 }
 

@@ -213,7 +213,7 @@ fn numbers_that_name_nothing_are_statuses() {
     overflow 2
     behind 0
     length 0
-    constant 2
+    constant 1
     map 2
     missing 1
     early 2

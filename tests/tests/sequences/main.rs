@@ -6,7 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod access_log;
+mod buffers;
 mod callout;
+mod callout_cleanup;
+mod close_stream;
 mod config_update;
 mod crash;
 mod grpc;
@@ -15,11 +18,13 @@ mod held_body;
 mod local_reply;
 mod queues;
 mod rebuild;
+mod rebuild_order;
 mod redis;
 mod route_call;
 mod snippets;
 mod steps;
 mod streaming;
 mod tcp;
+mod tcp_end;
 mod tick;
 mod upstream_hosts;

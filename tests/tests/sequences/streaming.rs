@@ -169,6 +169,7 @@ fn an_end_that_was_sent_already_is_not_sent_again() {
     effective 0
     inject 0
     continue 0
+    misuse of the host: the response was sent on or resumed after the plugin had ended it with the bytes that it sent
     log 2
     done 2
     delete 2

@@ -109,7 +109,8 @@ pub fn redis_init<C: Caller>(
 /// `proxy_redis_call` (Higress)
 pub fn redis_call<C: Caller>(c: &mut C, cluster: Span, query: Span, token: u64) -> Answer<C> {
     only_higress(c, "proxy_redis_call")?;
-    put_u32(c, token, 0)?;
+    // A call whose token cannot be told is not made.
+    c.write(token, 4, |_, _| ())?;
     let cluster = take(c, cluster)?;
     let query = take(c, query)?;
     let number = c.host().redis_call(without_parameters(&cluster), &query)?;

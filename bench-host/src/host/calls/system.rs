@@ -36,10 +36,11 @@ pub fn set_tick_period<C: Caller>(c: &mut C, milliseconds: u32) -> Answer<C> {
 /// `proxy_set_effective_context`
 pub fn set_effective_context<C: Caller>(c: &mut C, context: u32) -> Answer<C> {
     let host = c.host();
-    if !host.has_context(context) {
+    if context != 0 && !host.has_context(context) {
         return Err(Status::BadArgument.into());
     }
-    host.effective = Some(context);
+    // 0 is the VM's own context, and in the real host no choice.
+    host.effective = Some(context).filter(|context| *context != 0);
     Ok(())
 }
 

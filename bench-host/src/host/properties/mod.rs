@@ -30,7 +30,8 @@ impl Host {
         if let Some(given) = given {
             return Ok(given.clone());
         }
-        let attributes = self.attributes_of(self.effective.unwrap_or(self.current));
+        let context = self.context();
+        let attributes = self.attributes_of(context);
         let state = dotted.strip_prefix(STATE_PREFIX).unwrap_or(&dotted);
         let value = if settings.only_given_properties && !dotted.starts_with(b"plugin_") {
             attributes.state(state)
@@ -40,6 +41,11 @@ impl Host {
                 .or_else(|| (!path.contains(&0)).then(|| attributes.at_dotted(path)).flatten())
                 .or_else(|| attributes.state(state))
         };
+        if value.is_none()
+            && let Some(connection) = self.connections.get(&context)
+        {
+            return connection.filter_state.get(state).cloned().ok_or(Status::NotFound);
+        }
         value.ok_or(Status::NotFound)?.encode()
     }
 

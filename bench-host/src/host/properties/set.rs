@@ -12,7 +12,9 @@ impl Host {
         path: &[u8],
         value: &[u8],
     ) -> Result<(), Status> {
-        self.stream().ok_or(Status::NotFound)?;
+        if self.stream().is_none() {
+            return self.set_connection_state(path, value);
+        }
         if self.settings.profile == Profile::Higress && self.wish(path, value)? {
             return Ok(());
         }
@@ -44,6 +46,17 @@ impl Host {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// Connections have filter state, and nothing else that could be set.
+    fn set_connection_state(&mut self, path: &[u8], value: &[u8]) -> Result<(), Status> {
+        let connection = self.connections.get_mut(&self.effective.unwrap_or(self.current));
+        let state = &mut connection.ok_or(Status::NotFound)?.filter_state;
+        let path = joined(path);
+        let old = state.get(&*path).map_or(0, |old| entry_size(&path, old));
+        self.quota.exchange("filter state", old, entry_size(&path, value))?;
+        state.insert(path.into_owned(), value.to_vec());
+        Ok(())
     }
 
     fn set_span_tag(&mut self, tag: &[u8], value: &[u8]) -> Result<(), Status> {
