@@ -15,6 +15,8 @@ pub mod measure;
 pub mod module;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "suite")]
+pub mod suite;
 pub mod testing;
 pub mod traffic;
 pub mod units;

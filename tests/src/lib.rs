@@ -1,5 +1,6 @@
 //! What the tests that cross crates share.
 
+pub mod guest;
 pub mod toolchains;
 
 use std::path::{Path, PathBuf};

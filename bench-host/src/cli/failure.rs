@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Input(String),
     /// The machine or this program; 1.
     Own(String),
+    /// Something was otherwise than it should be; 3.
+    Gate(String),
     /// The plugin; 4.
     Plugin(String),
     /// The plugin's configuration, as the plugin says; 4.
@@ -30,6 +32,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Own(_) => 1,
             Self::Input(_) => 2,
+            Self::Gate(_) => 3,
             Self::Plugin(_) | Self::Configuration(_) => 4,
         })
     }
@@ -44,6 +47,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Input(message)
         | Self::Own(message)
+        | Self::Gate(message)
         | Self::Plugin(message)
         | Self::Configuration(message)) = self;
         f.write_str(message)

@@ -31,6 +31,10 @@ pub(super) struct LimitArguments {
     /// Log lines that are kept; those beyond are counted. The default is ours.
     #[arg(long, value_name = "N", default_value = "1000")]
     max_log_lines: usize,
+    /// What the host keeps for the plugin: shared state, metrics, what it adds to headers and
+    /// bodies, calls under way. Real proxies have no such limit; the default is ours.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = host_memory)]
+    max_host_memory: u64,
 }
 
 impl LimitArguments {
@@ -47,6 +51,7 @@ impl LimitArguments {
     /// Sets what the host itself limits.
     pub fn apply(&self, settings: &mut Settings) {
         settings.log_lines = self.max_log_lines;
+        settings.quota = self.max_host_memory;
     }
 }
 
@@ -58,6 +63,10 @@ const LEAST_MEMORY: u64 = 64 << 10;
 
 fn memory(text: &str) -> Result<usize, String> {
     size(text, LEAST_MEMORY, MOST_MEMORY, "from 64KiB to 4GiB")
+}
+
+fn host_memory(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
 }
 
 fn stack(text: &str) -> Result<usize, String> {
@@ -102,7 +111,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::host::Profile;
+    use crate::host::{DEFAULT_QUOTA, Profile};
 
     #[derive(Debug, Parser)]
     struct Command {
@@ -121,7 +130,7 @@ mod tests {
         let mut settings = Settings::new(Profile::Envoy);
         let before = settings.log_lines;
         parse(&[]).unwrap().apply(&mut settings);
-        assert_eq!(settings.log_lines, before);
+        assert_eq!((settings.log_lines, settings.quota), (before, DEFAULT_QUOTA));
     }
 
     #[test]
@@ -132,6 +141,7 @@ mod tests {
             "--max-fuel=7",
             "--max-time=2m",
             "--max-log-lines=3",
+            "--max-host-memory=1MiB",
         ])
         .unwrap();
         let limits = Limits {
@@ -143,7 +153,7 @@ mod tests {
         assert_eq!(chosen.limits(), limits);
         let mut settings = Settings::new(Profile::Envoy);
         chosen.apply(&mut settings);
-        assert_eq!(settings.log_lines, 3);
+        assert_eq!((settings.log_lines, settings.quota), (3, 1 << 20));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 mod build;
 mod demo;
 mod failure;
+mod host;
 mod inspect;
 mod limits;
 mod passes;
 mod peers;
 mod replay;
+mod test;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Peers(peers::Arguments),
     Replay(Box<replay::Arguments>),
+    Test(Box<test::Arguments>),
 }
 
 /// Parses the arguments and runs the command.
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

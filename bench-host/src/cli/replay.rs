@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use super::host::HostArguments;
 use super::limits::LimitArguments;
 use super::passes::Passes;
 use crate::engine::wasm::WASMTIME_VERSION;
@@ -64,6 +65,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
+    around: HostArguments,
+    #[command(flatten)]
     limits: LimitArguments,
 }
 
@@ -89,7 +92,7 @@ static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
 });
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum HostName {
+pub(super) enum HostName {
     /// Stock Envoy.
     Envoy,
     /// Higress, which adds ABI 0.2.100.
@@ -97,13 +100,35 @@ enum HostName {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogLevel {
+pub(super) enum LogLevel {
     Trace,
     Debug,
     Info,
     Warn,
     Error,
     Critical,
+}
+
+impl From<HostName> for Profile {
+    fn from(name: HostName) -> Self {
+        match name {
+            HostName::Envoy => Self::Envoy,
+            HostName::Higress => Self::Higress,
+        }
+    }
+}
+
+impl From<LogLevel> for Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Trace => Self::Trace,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Info => Self::Info,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Error => Self::Error,
+            LogLevel::Critical => Self::Critical,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -113,23 +138,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => Bytes::new(),
     };
     let traffic = Traffic::open(&arguments.traffic.source)?;
-    let profile = match arguments.host {
-        HostName::Envoy => Profile::Envoy,
-        HostName::Higress => Profile::Higress,
-    };
-    let mut options = Options::new(Settings::new(profile));
+    let mut options = Options::new(Settings::new(arguments.host.into()));
     if let Some(limit) = arguments.buffer_limit {
         options.settings.buffer_limit = Some(limit.get());
     }
-    options.settings.log_level = match arguments.log_level {
-        LogLevel::Trace => Level::Trace,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Error,
-        LogLevel::Critical => Level::Critical,
-    };
+    options.settings.log_level = arguments.log_level.into();
     options.configuration = configuration;
+    arguments.around.apply(&mut options)?;
     options.workers = arguments.workers;
     options.rate = arguments.rate;
     options.outputs.clone_from(&arguments.outputs);

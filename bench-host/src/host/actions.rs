@@ -4,8 +4,10 @@
 //! it and works the queue off, first in first out, before it looks at the callback's answer
 //! (`DeferAfterCallActions` in the proxy-wasm C++ host).
 
+use bytes::Bytes;
+
 use super::Host;
-use super::abi::{Direction, StreamKind};
+use super::abi::{Direction, Status, StreamKind};
 use super::stream::LocalReply;
 
 /// Something that waits for the current callback to return.
@@ -19,6 +21,8 @@ pub(super) enum Action {
     ResumeConnection { context: u32 },
     /// Cuts a stream or a connection off.
     Close { context: u32, kind: StreamKind },
+    /// Sends bytes of a response on behind the filter.
+    Inject { context: u32, body: Bytes, end: bool },
     /// Ends a root context that was still at work when it was told to end.
     EndRoot { root: u32 },
 }
@@ -26,13 +30,27 @@ pub(super) enum Action {
 /// Actions that one callback may put off; a plugin that asks for more is not heard.
 const MOST: usize = 1_024;
 
+impl Action {
+    /// Bytes that it takes until it is done.
+    pub fn memory(&self) -> u64 {
+        match self {
+            Self::Reply { reply, .. } => reply.memory(),
+            Self::Inject { body, .. } => body.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 impl Host {
-    /// Puts an action off; `false` when there are too many.
-    pub(super) fn put_off(&mut self, action: Action) -> bool {
-        let room = self.actions.len() < MOST;
-        if room {
+    /// Puts an action off. One that is too many is not done.
+    ///
+    /// # Errors
+    /// [`Status::InternalFailure`] when it takes more memory than the plugin may make the host keep.
+    pub(super) fn put_off(&mut self, action: Action) -> Result<(), Status> {
+        if self.actions.len() < MOST {
+            self.quota.charge("put-off actions", action.memory())?;
             self.actions.push_back(action);
         }
-        room
+        Ok(())
     }
 }

@@ -42,16 +42,16 @@ impl Buffer {
     ///
     /// `start` 0 replaces the first `length` bytes (0 prepends, more than there are replaces all);
     /// `start` at or behind the end appends, whatever `length` is; anything in between is refused.
-    pub fn set(&mut self, start: usize, length: usize, data: &[u8]) -> Result<(), Status> {
+    pub fn set(&mut self, start: usize, length: usize, data: Bytes) -> Result<(), Status> {
         if start == 0 {
             self.drain(length);
             if !data.is_empty() {
                 self.len += data.len();
-                self.parts.push_front(Bytes::copy_from_slice(data));
+                self.parts.push_front(data);
             }
             Ok(())
         } else if start >= self.len {
-            self.push(Bytes::copy_from_slice(data));
+            self.push(data);
             Ok(())
         } else {
             Err(Status::BadArgument)
@@ -117,8 +117,8 @@ mod tests {
     fn a_splice_in_the_middle_is_refused() {
         let mut buffer = Buffer::default();
         buffer.push(Bytes::from_static(b"hello"));
-        assert_eq!(buffer.set(2, 1, b"x"), Err(Status::BadArgument));
-        assert_eq!(buffer.set(5, 1, b" world"), Ok(()));
+        assert_eq!(buffer.set(2, 1, "x".into()), Err(Status::BadArgument));
+        assert_eq!(buffer.set(5, 1, " world".into()), Ok(()));
         assert_eq!(all(&buffer), b"hello world");
     }
 
@@ -134,18 +134,18 @@ mod tests {
                 buffer.push(part.into());
             }
             for (place, length, data) in edits {
-                let data = data.as_bytes();
+                let (given, data) = (Bytes::copy_from_slice(data.as_bytes()), data.as_bytes());
                 match place {
                     0 => {
-                        buffer.set(0, length, data).unwrap();
+                        buffer.set(0, length, given).unwrap();
                         model.splice(..length.min(model.len()), data.iter().copied());
                     }
                     1 => {
-                        buffer.set(0, usize::MAX, data).unwrap();
+                        buffer.set(0, usize::MAX, given).unwrap();
                         model = data.to_vec();
                     }
                     _ => {
-                        buffer.set(model.len().max(1), length, data).unwrap();
+                        buffer.set(model.len().max(1), length, given).unwrap();
                         model.extend(data);
                     }
                 }

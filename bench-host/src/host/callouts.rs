@@ -9,7 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::abi::{BufferKind, MapKind, Status};
-use super::events::Event;
 use super::headers::HeaderMap;
 use super::proxy::Proxy;
 use super::{Host, Pairs};
@@ -124,7 +123,7 @@ impl Host {
         let call = HttpCall { headers, body, trailers, timeout };
         // Without an outcome the upstream never answers, and nobody waits for it.
         if let Some(outcome) = self.upstreams.http(cluster, &call) {
-            self.arrives(token, outcome.after, Arrival::Http(outcome.what));
+            self.arrives(token, outcome.after, Arrival::Http(outcome.what))?;
         }
         Ok(token)
     }
@@ -140,7 +139,7 @@ impl Host {
         };
         let token = self.add_callout(kind, None)?;
         if let Some(outcome) = self.upstreams.grpc(cluster, call) {
-            self.steps(token, outcome.steps);
+            self.steps(token, outcome.steps)?;
             if let Some(callout) = self.callouts.pending.get_mut(&token) {
                 callout.stream = outcome.stream;
             }
@@ -152,8 +151,7 @@ impl Host {
     pub(super) fn grpc_send(&mut self, token: u32, end: bool) -> Result<(), Status> {
         let stream = self.grpc_stream(token)?;
         let steps = stream.map(|stream| stream.sent(end)).unwrap_or_default();
-        self.steps(token, steps);
-        Ok(())
+        self.steps(token, steps)
     }
 
     /// Ends the plugin's side of a gRPC stream.
@@ -163,8 +161,7 @@ impl Host {
         }
         let stream = self.grpc_stream(token)?;
         let steps = stream.map(GrpcStream::ended).unwrap_or_default();
-        self.steps(token, steps);
-        Ok(())
+        self.steps(token, steps)
     }
 
     /// Gives a gRPC call or stream up; nothing arrives for it any more.
@@ -204,7 +201,7 @@ impl Host {
         let now = Duration::from_nanos(self.clock.now());
         let call = RedisCall { query, timeout, now };
         if let Some(RedisOutcome { after, what }) = self.upstreams.redis(cluster, &call) {
-            self.arrives(token, after, Arrival::Redis(what));
+            self.arrives(token, after, Arrival::Redis(what))?;
         }
         Ok(token)
     }
@@ -214,16 +211,15 @@ impl Host {
         self.callouts.add(kind, Callout { root, stream })
     }
 
-    fn steps(&mut self, token: u32, steps: Vec<GrpcStep>) {
-        for step in steps {
-            self.arrives(token, step.after, Arrival::Grpc(step.what));
-        }
+    fn steps(&mut self, token: u32, steps: Vec<GrpcStep>) -> Result<(), Status> {
+        let mut steps = steps.into_iter();
+        steps.try_for_each(|step| self.arrives(token, step.after, Arrival::Grpc(step.what)))
     }
 
-    fn arrives(&mut self, token: u32, after: Duration, arrival: Arrival) {
+    fn arrives(&mut self, token: u32, after: Duration, arrival: Arrival) -> Result<(), Status> {
         let after = u64::try_from(after.max(SOONEST).as_nanos()).unwrap_or(u64::MAX);
         let at = self.clock.now().saturating_add(after);
-        self.events.add(at, Event::Arrival { token, arrival });
+        if self.events.add(at, token, arrival) { Ok(()) } else { Err(Status::InternalFailure) }
     }
 }
 

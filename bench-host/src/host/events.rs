@@ -1,15 +1,15 @@
 //! What will happen at a given time: timers, and answers to calls.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::callouts::Arrival;
 
 /// Something that happens at a given time.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The timer of a root context; stale when its period was set again.
-    Tick { root: u32, setting: u64 },
+    /// The timer of a root context.
+    Tick { root: u32 },
     /// Something arrives for a call that the plugin made; stale when the call is over.
     Arrival { token: u32, arrival: Arrival },
 }
@@ -18,7 +18,9 @@ pub(super) enum Event {
 /// they were added.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    queue: BinaryHeap<Reverse<Due>>,
+    arrivals: BinaryHeap<Reverse<Due>>,
+    /// The next tick of each root context: when, and its order.
+    ticks: BTreeMap<u32, (u64, u64)>,
     added: u64,
 }
 
@@ -26,25 +28,65 @@ pub(super) struct Events {
 struct Due {
     at: u64,
     order: u64,
-    event: Event,
+    token: u32,
+    arrival: Arrival,
 }
 
+/// Arrivals that may be under way in a VM; only a gRPC stream can cause more than it has calls.
+const MOST: usize = 65_536;
+
 impl Events {
-    /// Adds an event at a time in nanoseconds.
-    pub fn add(&mut self, at: u64, event: Event) {
+    /// Adds an arrival at a time in nanoseconds; `false` when there are too many.
+    #[must_use]
+    pub fn add(&mut self, at: u64, token: u32, arrival: Arrival) -> bool {
+        let room = self.arrivals.len() < MOST;
+        if room {
+            self.added += 1;
+            self.arrivals.push(Reverse(Due { at, order: self.added, token, arrival }));
+        }
+        room
+    }
+
+    /// Sets when a root context is told next, instead of any time before.
+    pub fn set_tick(&mut self, root: u32, at: u64) {
         self.added += 1;
-        self.queue.push(Reverse(Due { at, order: self.added, event }));
+        self.ticks.insert(root, (at, self.added));
+    }
+
+    /// Ends the timer of a root context.
+    pub fn clear_tick(&mut self, root: u32) {
+        self.ticks.remove(&root);
+    }
+
+    /// Whether a root context is going to be told.
+    pub fn has_tick(&self, root: u32) -> bool {
+        self.ticks.contains_key(&root)
     }
 
     /// When the next event is due.
     pub fn next_due(&self) -> Option<u64> {
-        self.queue.peek().map(|Reverse(due)| due.at)
+        let arrival = self.arrivals.peek().map(|Reverse(due)| due.at);
+        let tick = self.ticks.values().map(|(at, _)| *at).min();
+        arrival.into_iter().chain(tick).min()
     }
 
     /// Takes the next event out if it is due by then, with its time.
     pub fn take_due(&mut self, by: u64) -> Option<(u64, Event)> {
-        self.next_due().filter(|at| *at <= by)?;
-        self.queue.pop().map(|Reverse(due)| (due.at, due.event))
+        let arrival = self.arrivals.peek().map(|Reverse(due)| (due.at, due.order));
+        let tick = self.ticks.iter().map(|(root, due)| (*due, *root)).min();
+        match (arrival, tick) {
+            (arrival, Some((due, root))) if arrival.is_none_or(|arrival| due < arrival) => {
+                (due.0 <= by).then(|| {
+                    self.ticks.remove(&root);
+                    (due.0, Event::Tick { root })
+                })
+            }
+            (Some((at, _)), _) if at <= by => {
+                let Reverse(Due { at, token, arrival, .. }) = self.arrivals.pop()?;
+                Some((at, Event::Arrival { token, arrival }))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -71,21 +113,34 @@ impl Eq for Due {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::HttpAnswer;
 
     #[test]
     fn events_come_in_the_order_of_their_times_and_then_of_their_adding() {
         let mut events = Events::default();
-        for (at, root) in [(5, 1), (3, 2), (5, 3)] {
-            events.add(at, Event::Tick { root, setting: 0 });
-        }
+        let reset = || Arrival::Http(HttpAnswer::Reset);
+        assert!(events.add(5, 4, reset()));
+        events.set_tick(1, 3);
+        events.set_tick(2, 5);
+        assert!(events.add(5, 8, reset()));
+        // Set again: it comes after what was added before.
+        events.set_tick(1, 5);
         assert!(events.take_due(2).is_none());
+        assert_eq!(events.next_due(), Some(5));
         let order: Vec<_> = std::iter::from_fn(|| events.take_due(9))
             .map(|(at, event)| match event {
-                Event::Tick { root, .. } => (at, root),
-                Event::Arrival { .. } => unreachable!("only ticks were added"),
+                Event::Tick { root } => (at, root),
+                Event::Arrival { token, .. } => (at, token),
             })
             .collect();
-        assert_eq!(order, [(3, 2), (5, 1), (5, 3)]);
+        assert_eq!(order, [(5, 4), (5, 2), (5, 8), (5, 1)]);
         assert_eq!(events.next_due(), None);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_under_way() {
+        let mut events = Events::default();
+        let added = (0..2 * MOST).filter(|_| events.add(1, 4, Arrival::Http(HttpAnswer::Reset)));
+        assert_eq!(added.count(), MOST);
     }
 }

@@ -6,12 +6,52 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderMap {
     entries: Vec<(Bytes, Bytes)>,
+    /// Bytes of all names and values.
+    size: usize,
+    folded: bool,
 }
 
 impl HeaderMap {
+    /// A map as test runners have it, with one value for a name: another one is joined to it with
+    /// `, `. Sorted by name, and names keep the case in which they first came.
+    pub fn folded() -> Self {
+        Self { folded: true, ..Self::default() }
+    }
+
     /// Adds a header at the end.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        if self.folded {
+            return self.fold(name, value);
+        }
+        self.size += name.len() + value.len();
         self.entries.push((lower(name), Bytes::copy_from_slice(value)));
+    }
+
+    fn fold(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(at) = self.position(name) {
+            let known = &mut self.entries[at].1;
+            let joined: Bytes = match &known[..] {
+                b"" => Bytes::copy_from_slice(value),
+                first => [first, b", ", value].concat().into(),
+            };
+            self.size = self.size - known.len() + joined.len();
+            *known = joined;
+            return;
+        }
+        self.size += name.len() + value.len();
+        let name = Bytes::copy_from_slice(name);
+        let key = lower(&name);
+        let at = self.entries.partition_point(|(known, _)| lower(known) < key);
+        self.entries.insert(at, (name, Bytes::copy_from_slice(value)));
+    }
+
+    /// Takes these headers instead.
+    pub fn replace_all<'a>(&mut self, pairs: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) {
+        self.entries.clear();
+        self.size = 0;
+        for (name, value) in pairs {
+            self.add(name, value);
+        }
     }
 
     /// Sets a header: the first of its name gets the value, the others go.
@@ -23,11 +63,17 @@ impl HeaderMap {
             at += 1;
             at <= first + 1 || !known.eq_ignore_ascii_case(name)
         });
+        self.measure();
     }
 
     /// Removes all headers of a name.
     pub fn remove(&mut self, name: &[u8]) {
         self.entries.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.measure();
+    }
+
+    fn measure(&mut self) {
+        self.size = self.entries.iter().map(|(name, value)| name.len() + value.len()).sum();
     }
 
     /// The first value of a name.
@@ -52,7 +98,12 @@ impl HeaderMap {
 
     /// Bytes of all names and values, which is what `proxy_get_header_map_size` answers in Envoy.
     pub fn byte_size(&self) -> usize {
-        self.entries.iter().map(|(name, value)| name.len() + value.len()).sum()
+        self.size
+    }
+
+    /// Bytes of memory that the map takes, about.
+    pub fn memory(&self) -> usize {
+        self.size + self.entries.len() * size_of::<(Bytes, Bytes)>()
     }
 
     fn position(&self, name: &[u8]) -> Option<usize> {
@@ -72,7 +123,9 @@ impl<'a> FromIterator<(&'a [u8], &'a [u8])> for HeaderMap {
 
 impl From<Vec<(Bytes, Bytes)>> for HeaderMap {
     fn from(entries: Vec<(Bytes, Bytes)>) -> Self {
-        Self { entries }
+        let mut map = Self { entries, ..Self::default() };
+        map.measure();
+        map
     }
 }
 
@@ -162,6 +215,20 @@ mod tests {
         headers.remove(b"X");
         assert_eq!(headers, map(&[("a", "1"), ("b", "3")]));
         assert_eq!(headers.get(b"B").unwrap(), "3");
+    }
+
+    #[test]
+    fn a_folded_map_has_one_value_for_a_name() {
+        let mut headers = HeaderMap::folded();
+        for (name, value) in [("Via", "1"), (":path", "/"), ("b", ""), ("vIA", "2"), ("B", "3")] {
+            headers.add(name.as_bytes(), value.as_bytes());
+        }
+        let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+        assert_eq!(pairs, [(&b":path"[..], &b"/"[..]), (b"b", b"3"), (b"Via", b"1, 2")]);
+        headers.set(b"VIA", b"4");
+        headers.replace_all([(&b"z"[..], &b"1"[..]), (b"a", b"2"), (b"Z", b"3")]);
+        let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
+        assert_eq!(pairs, [(&b"a"[..], &b"2"[..]), (b"z", b"1, 3")]);
     }
 
     #[test]

@@ -9,11 +9,13 @@ pub mod calls;
 mod clock;
 mod connection;
 mod events;
+mod foreign;
 mod headers;
 mod http;
 mod log;
 mod metrics;
 mod output;
+mod phases;
 mod properties;
 mod protobuf;
 mod proxy;
@@ -29,7 +31,7 @@ mod views;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 pub use abi::{
     BufferKind, DataStatus, Direction, HeadersStatus, MapKind, PeerKind, Status, StreamKind,
@@ -41,6 +43,7 @@ pub use headers::{HeaderMap, decode_pairs, encode_pairs};
 pub use log::{Level, Log, LogLine};
 pub use metrics::{Histogram, MetricKind, Metrics, Reading};
 pub use output::Received;
+pub use phases::{Reply, Step};
 pub use proxy::{Measure, Proxy};
 pub use quota::{DEFAULT_QUOTA, Quota};
 pub use settings::{FailurePolicy, Node, Profile, Settings};
@@ -79,12 +82,19 @@ pub struct Host {
     pub memory_bytes: u64,
     /// The plugin asked for a new VM in its place, which Higress gives it.
     pub rebuild_requested: bool,
+    /// New streams that an iteration of the event loop may begin at most, where the plugin has set
+    /// a limit (Higress).
+    pub max_requests_per_io_cycle: Option<u64>,
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
     pub upstreams: upstream::Session,
+    /// What the plugin last passed to `proxy_send_local_response` on a stream.
+    last_reply: Option<Reply>,
     /// What the plugin has declared of properties.
     declared: BTreeMap<Vec<u8>, properties::Declared>,
+    /// Expressions that the plugin has made.
+    expressions: foreign::Expressions,
     /// Root contexts: the plugin, once for each of its configurations that is in use.
     roots: BTreeMap<u32, Root>,
     streams: HashMap<u32, Stream>,
@@ -106,11 +116,14 @@ pub struct Host {
     effective: Option<u32>,
     /// The stream's access log is being written: everything may be read.
     logging: bool,
+    /// Memory for what a guest writes into bodies; used again when all that was written has gone.
+    writes: BytesMut,
 }
 
 impl Host {
     /// A host without streams.
     pub fn new(settings: Settings, world: &World) -> Self {
+        let quota = settings.quota;
         let shared = world.shared.clone().with_id(settings.vm_id.as_bytes());
         Self {
             vm: shared.new_vm(),
@@ -120,12 +133,15 @@ impl Host {
             clock: world.clock.clone(),
             shared,
             metrics: Metrics::default(),
-            quota: Quota::default(),
+            quota: Quota::new(quota),
             memory_bytes: 0,
             rebuild_requested: false,
+            max_requests_per_io_cycle: None,
             stubbed: BTreeMap::new(),
             upstreams: world.upstreams.session(),
+            last_reply: None,
             declared: BTreeMap::new(),
+            expressions: foreign::Expressions::default(),
             roots: BTreeMap::new(),
             streams: HashMap::new(),
             connections: HashMap::new(),
@@ -138,12 +154,24 @@ impl Host {
             current: 0,
             effective: None,
             logging: false,
+            writes: BytesMut::new(),
         }
     }
 
     /// The context that host calls act on now.
     fn context(&self) -> u32 {
         self.effective.unwrap_or(self.current)
+    }
+
+    /// A copy of what a guest writes into a body.
+    fn written(&mut self, bytes: &[u8]) -> Bytes {
+        /// Room for a few chunks.
+        const ROOM: usize = 64 * 1024;
+        if self.writes.capacity() < bytes.len() {
+            self.writes.reserve(bytes.len().max(ROOM));
+        }
+        self.writes.extend_from_slice(bytes);
+        self.writes.split().freeze()
     }
 
     /// The stream that host calls act on now.

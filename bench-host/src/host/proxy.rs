@@ -29,7 +29,7 @@ pub struct Measure {
 /// those that are opened after it get is decided by the [failure policy](FailurePolicy).
 pub struct Proxy {
     guest: Box<dyn Guest>,
-    measure: Measure,
+    pub(super) measure: Measure,
     last_context: u32,
     root: u32,
     fault: Option<Fault>,
@@ -82,7 +82,10 @@ impl Proxy {
         let result = self.start_root(root, size);
         self.host().configuring = None;
         if let Err(error) = result {
-            self.host().roots.remove(&root);
+            let host = self.host();
+            host.roots.remove(&root);
+            host.events.clear_tick(root);
+            host.callouts.cancel_of(root);
             return Err(error);
         }
         let before = std::mem::replace(&mut self.root, root);
@@ -173,8 +176,10 @@ impl Proxy {
 
     fn end_root(&mut self, root: u32) {
         self.tell(Callback::Delete { context: root });
-        self.host().roots.remove(&root);
-        self.host().callouts.cancel_of(root);
+        let host = self.host();
+        host.roots.remove(&root);
+        host.events.clear_tick(root);
+        host.callouts.cancel_of(root);
     }
 
     /// Ends all root contexts, as when the plugin is taken out or its VM replaced.
@@ -242,23 +247,20 @@ impl Proxy {
             let Some((at, event)) = self.host().events.take_due(by) else { return };
             self.host().clock.wait_until(at);
             match event {
-                Event::Tick { root, setting } => self.tick(root, setting),
+                Event::Tick { root } => self.tick(root),
                 Event::Arrival { token, arrival } => self.arrive(token, arrival),
             }
         }
     }
 
-    fn tick(&mut self, root: u32, setting: u64) {
-        let current = |of: &&mut Root| of.timer == setting && of.tick_period > 0;
-        if self.host().roots.get_mut(&root).filter(current).is_none() {
-            return;
-        }
+    fn tick(&mut self, root: u32) {
         self.tell(Callback::Tick { context: root });
         let host = self.host();
-        // The next period begins when the plugin has returned.
-        if let Some(of) = host.roots.get_mut(&root).filter(current) {
-            let at = host.clock.now().saturating_add(of.tick_period);
-            host.events.add(at, Event::Tick { root, setting });
+        // The next period begins when the plugin has returned, unless it has set another one.
+        if let Some(of) = host.roots.get(&root).filter(|of| of.tick_period > 0)
+            && !host.events.has_tick(root)
+        {
+            host.events.set_tick(root, host.clock.now().saturating_add(of.tick_period));
         }
     }
 
@@ -315,18 +317,23 @@ impl Proxy {
     /// Works off what the last callback put off, in order. What that puts off comes last.
     fn act(&mut self) {
         while let Some(action) = self.host().actions.pop_front() {
+            self.host().quota.release(action.memory());
             match action {
                 Action::Reply { context, reply } => self.reply(context, reply),
                 Action::Resume { context, direction } => self.resume(context, direction),
                 Action::ResumeConnection { context } => self.resume_connection(context),
                 Action::Close { context, kind } => self.cut_off(context, kind),
+                Action::Inject { context, body, end } => {
+                    // There is nobody left to tell that there is no response yet.
+                    let _ = self.host().inject(context, &body, end);
+                }
                 Action::EndRoot { root } => self.end_root(root),
             }
         }
     }
 
     /// Makes a callback and books what it cost.
-    fn call(&mut self, callback: Callback) -> Option<u32> {
+    pub(super) fn call(&mut self, callback: Callback) -> Option<u32> {
         if self.fault.is_some() {
             return None;
         }

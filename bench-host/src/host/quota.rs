@@ -43,10 +43,15 @@ impl Quota {
                 Ok(())
             }
             None => {
-                self.refused.get_or_insert((what, bytes));
+                self.refuse(what, bytes);
                 Err(Status::InternalFailure)
             }
         }
+    }
+
+    /// Notes that something was refused which has a limit of its own.
+    pub fn refuse(&mut self, what: &'static str, bytes: u64) {
+        self.refused.get_or_insert((what, bytes));
     }
 
     /// Takes bytes for what takes the place of something else, whose bytes are given back.

@@ -79,6 +79,12 @@ impl LocalReply {
         let details = details.to_owned();
         Self { status, details, headers: Vec::new(), body, grpc_status: None }
     }
+
+    /// Bytes that it takes until it is sent.
+    pub(super) fn memory(&self) -> u64 {
+        let pairs = self.headers.iter().map(|(name, value)| name.len() + value.len());
+        (self.body.len() + self.details.len() + pairs.sum::<usize>()) as u64
+    }
 }
 
 /// The headers and the body of a reply, as the client of that request can read them (Envoy's

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::Host;
-use super::events::Event;
 
 /// A root context.
 #[derive(Debug)]
@@ -12,8 +11,6 @@ pub(super) struct Root {
     pub configuration: Bytes,
     /// Streams and connections that belong to it.
     pub open: u32,
-    /// How often its timer was set; earlier settings are stale.
-    pub timer: u64,
     /// Nanoseconds between the end of a tick and the next one; 0 is no timer.
     pub tick_period: u64,
     /// A newer configuration has taken over: the context ends with its last stream.
@@ -24,14 +21,7 @@ pub(super) struct Root {
 
 impl Root {
     pub fn new(configuration: Bytes) -> Self {
-        Self {
-            configuration,
-            open: 0,
-            timer: 0,
-            tick_period: 0,
-            retired: false,
-            done_pending: false,
-        }
+        Self { configuration, open: 0, tick_period: 0, retired: false, done_pending: false }
     }
 }
 
@@ -41,11 +31,11 @@ impl Host {
         let root = self.root();
         let now = self.clock.now();
         let Some(of) = self.roots.get_mut(&root) else { return };
-        of.timer += 1;
         of.tick_period = u64::from(milliseconds) * 1_000_000;
         if milliseconds > 0 {
-            let at = now.saturating_add(of.tick_period);
-            self.events.add(at, Event::Tick { root, setting: of.timer });
+            self.events.set_tick(root, now.saturating_add(of.tick_period));
+        } else {
+            self.events.clear_tick(root);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use bytes::Bytes;
 
 use super::log::{Level, Log};
+use super::quota::DEFAULT_QUOTA;
 
 /// The proxy that is imitated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct Settings {
     /// Variables of the plugin's environment, which WASI gives it (`environment_variables` of the
     /// VM's configuration).
     pub environment: Vec<(String, String)>,
+    /// Bytes that a VM may make the host keep.
+    pub quota: u64,
     /// Log lines that are kept; those beyond are counted.
     pub log_lines: usize,
     /// Bytes of a log line that are kept.
@@ -140,6 +143,7 @@ impl Settings {
             vm_configuration: Bytes::new(),
             plugin_name: Self::PLUGIN_NAME.to_owned(),
             environment: Vec::new(),
+            quota: DEFAULT_QUOTA,
             log_lines: Log::KEPT_LINES,
             log_line_bytes: Log::KEPT_BYTES,
             plugin_root_id: String::new(),

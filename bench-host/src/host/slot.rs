@@ -364,7 +364,9 @@ pub fn canary(
 
 fn ended(mut proxy: Proxy) -> Ended {
     let heap = proxy.guest().heap();
-    Ended { host: proxy.into_host(), heap }
+    let host = proxy.into_host();
+    host.shared.forget(host.vm);
+    Ended { host, heap }
 }
 
 fn vm(

@@ -35,6 +35,8 @@ pub struct Stream {
     pub buffer_limit: Option<u32>,
     /// Changes of the request headers do not make the proxy look for another route.
     pub keeps_route: bool,
+    /// How often the plugin has made the proxy look for the route anew.
+    pub route_clears: u32,
     /// When the stream began, in nanoseconds since the epoch.
     pub started: u64,
     /// What the stream has taken of the VM's quota.
@@ -138,6 +140,7 @@ impl Stream {
             span_tags: BTreeMap::new(),
             buffer_limit: None,
             keeps_route: false,
+            route_clears: 0,
             started: 0,
             charged: 0,
             details: String::new(),
@@ -258,12 +261,10 @@ impl Host {
 
     /// Addresses of the route's cluster, and how its hosts are (Higress).
     pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let hosts = self.upstreams.hosts(ROUTE_CLUSTER).iter();
+        let cluster = self.settings.cluster_name.as_bytes();
+        let hosts = self.upstreams.hosts(cluster).iter();
         let pair =
             |host: &UpstreamHost| (host.address.clone().into_bytes(), host.details().into_bytes());
         hosts.map(pair).collect()
     }
 }
-
-/// The cluster that the route leads to, as the property `cluster_name` shows it.
-const ROUTE_CLUSTER: &[u8] = b"upstream";

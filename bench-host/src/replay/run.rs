@@ -48,6 +48,8 @@ pub struct Run {
     pub stubbed: BTreeMap<String, u64>,
     /// Calls of the plugin that no rule of the upstreams answered: the first ones, and how many.
     pub unmatched: (Vec<String>, u64),
+    /// What the plugin wanted the host to keep beyond its budget.
+    pub refused: Vec<&'static str>,
 }
 
 /// Memory over a run, added up over workers.
@@ -135,6 +137,7 @@ impl Run {
         }
         self.unmatched.0.extend(other.unmatched.0);
         self.unmatched.1 += other.unmatched.1;
+        self.refused.extend(other.refused);
         self
     }
 }

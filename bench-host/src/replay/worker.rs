@@ -186,7 +186,7 @@ impl<'a> Worker<'a> {
             run.heap.pages_final = ended.heap.pages;
             run.heap.pages_peak = run.heap.pages_peak.max(ended.heap.pages);
             run.heap.books = ended.heap.books;
-            let Host { ledger, log, stubbed, upstreams, .. } = ended.host;
+            let Host { ledger, log, stubbed, upstreams, quota, .. } = ended.host;
             run.ledger.add(&ledger);
             // A plugin that crashes at every request must not fill the memory with what it says.
             let room = options.settings.log_lines.saturating_sub(run.log.len());
@@ -199,6 +199,7 @@ impl<'a> Worker<'a> {
             }
             run.unmatched.0.extend_from_slice(upstreams.unmatched());
             run.unmatched.1 += upstreams.unmatched_calls();
+            run.refused.extend(quota.refused().map(|(what, _)| what));
         }
         run
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::result::{
     Fuel, GuestBooks, HeapUse, HostInfo, LogExcerpt, PhaseCosts, PluginInfo, ReplayOptions,
-    RequestCounts, ResultFile, TrafficInfo, VmCrash, VmInfo,
+    RequestCounts, ResultFile, TrafficInfo, UnmatchedCalls, VmCrash, VmInfo,
 };
 use crate::host::Crash;
 use crate::measure::{Ledger, Percentiles, Phase};
@@ -75,9 +75,28 @@ impl ResultFile {
             heap: heap(run),
             vm: vm(run),
             stubbed_imports: run.stubbed.clone(),
+            unmatched_calls: UnmatchedCalls {
+                count: run.unmatched.1,
+                first: distinct(run.unmatched.0.iter().map(String::as_str)),
+            },
+            refused: distinct(run.refused.iter().copied()),
             plugin_log: log(run),
         }
     }
+}
+
+/// The first few texts, each once.
+fn distinct<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for text in texts {
+        if distinct.len() == EXCERPT {
+            break;
+        }
+        if !distinct.iter().any(|known| known == text) {
+            distinct.push(text.to_owned());
+        }
+    }
+    distinct
 }
 
 impl PluginInfo {

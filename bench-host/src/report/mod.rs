@@ -25,7 +25,7 @@ pub use machine::cpu;
 pub use read::ResultError;
 pub use result::{
     Fuel, GuestBooks, HeapUse, HostInfo, LogExcerpt, PhaseCosts, PluginInfo, ReplayOptions,
-    RequestCounts, ResultFile, SdkInfo, TrafficInfo, VmCrash, VmInfo,
+    RequestCounts, ResultFile, SdkInfo, TrafficInfo, UnmatchedCalls, VmCrash, VmInfo,
 };
 
 /// Bytes in a page of linear memory.

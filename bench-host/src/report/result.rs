@@ -39,9 +39,25 @@ pub struct ResultFile {
     /// Calls to imports that do nothing in this host, by name.
     #[serde(default)]
     pub stubbed_imports: BTreeMap<String, u64>,
+    /// Calls of the plugin that no rule of the upstreams answered.
+    #[serde(default)]
+    pub unmatched_calls: UnmatchedCalls,
+    /// What the plugin wanted the host to keep beyond its budget, a line for each kind.
+    #[serde(default)]
+    pub refused: Vec<String>,
     /// What the plugin logged first.
     #[serde(default)]
     pub plugin_log: LogExcerpt,
+}
+
+/// Calls that no rule answered, and so failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UnmatchedCalls {
+    /// How many.
+    pub count: u64,
+    /// The first ones that differ.
+    pub first: Vec<String>,
 }
 
 /// The plugin.
@@ -431,6 +447,11 @@ mod tests {
             "crash_reasons": []
           },
           "stubbed_imports": {},
+          "unmatched_calls": {
+            "count": 0,
+            "first": []
+          },
+          "refused": [],
           "plugin_log": {
             "lines": [],
             "levels": {},

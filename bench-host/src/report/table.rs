@@ -11,7 +11,7 @@ use super::{PhaseCosts, ResultFile};
 use crate::measure::{Percentiles, Phase};
 
 /// Only a line under the heads: what is piped elsewhere should not be full of boxes.
-const STYLE: TableStyle =
+pub(crate) const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 const HEADS: [&str; 11] = [

@@ -25,6 +25,16 @@ pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     if !stubs.is_empty() {
         lines.push(format!("calls that this host does not implement: {}", stubs.join(", ")));
     }
+    let unmatched = &result.unmatched_calls;
+    if unmatched.count > 0 {
+        let calls = counted(unmatched.count, "call", "calls");
+        lines.push(format!("{calls} that no rule of the upstreams answers:"));
+        lines.extend(unmatched.first.iter().take(LINES).map(|call| format!("  {}", plain(call))));
+    }
+    let refused = result.refused.iter();
+    lines.extend(refused.map(|what| {
+        format!("the plugin wanted the host to keep more than its budget: {}", plain(what))
+    }));
     log(&mut lines, result);
     lines.extend(result.traffic.notes.iter().map(|note| format!("traffic: {}", plain(note))));
     lines

@@ -35,7 +35,7 @@ pub struct Seen {
 }
 
 impl Outcome {
-    pub(super) fn of(stream: Stream) -> Self {
+    pub(crate) fn of(stream: Stream) -> Self {
         Self {
             upstream: Seen::of(stream.request.received),
             downstream: Seen::of(stream.response.received),

@@ -11,8 +11,8 @@ use serde::{
 use super::{Body, error::decode_base64};
 
 /// A string, `{"base64": "…"}`, or an array of these for recorded chunks.
-#[derive(Default)]
-pub(super) struct WrittenBody(pub(super) Body);
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WrittenBody(pub(crate) Body);
 
 impl<'de> Deserialize<'de> for WrittenBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

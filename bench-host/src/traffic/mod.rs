@@ -47,7 +47,7 @@ mod har_model;
 mod har_notes;
 mod headers;
 mod lines;
-mod lines_body;
+pub(crate) mod lines_body;
 mod lines_model;
 mod message;
 mod open;
@@ -56,7 +56,7 @@ mod synth;
 mod synth_body;
 mod synth_json;
 mod synth_spec;
-mod url;
+pub(crate) mod url;
 mod words;
 
 pub use body::{Body, BodyChunks};

@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 
 /// A request target, ready for `:scheme`, `:authority` and `:path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) scheme: &'static str,
-    pub(super) authority: String,
-    pub(super) path: String,
+pub(crate) struct Target {
+    pub(crate) scheme: &'static str,
+    pub(crate) authority: String,
+    pub(crate) path: String,
 }
 
 /// What a URL turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Url {
+pub(crate) enum Url {
     /// Goes over HTTP.
     Http(Target),
     /// Never left the browser (`data:`, `blob:`, `chrome-extension:`…).
@@ -24,7 +24,7 @@ impl Url {
     ///
     /// WebSocket URLs become the HTTP requests that they are, user names and fragments are dropped
     /// as a browser does, and what cannot stand in a request line is percent-encoded.
-    pub(super) fn parse(url: &str) -> Option<Self> {
+    pub(crate) fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once(':')?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" | "ws" => "http",

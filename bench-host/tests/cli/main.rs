@@ -10,3 +10,5 @@ mod outputs;
 mod plugin_errors;
 mod plugins;
 mod results;
+mod suites;
+mod suites_toml;

@@ -178,7 +178,7 @@ fn env() {
 #[test]
 fn random() {
     let import = r#"(import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))"#;
-    let code = "(call $status 'random_get' (call $random (i32.const 4096) (local.get 0)))";
+    let code = "(call $status 'random_get' (call $random (i32.const 65536) (local.get 0)))";
     let mut guest = guest(&ticking(import, code), settings(Profile::Envoy));
     for (size, errno) in [(0, 0), (32, 0), (65_536, 0), (66_560, 28)] {
         assert_eq!(tick(&mut *guest, size).unwrap(), [format!("random_get {errno}")], "{size}");

@@ -22,4 +22,5 @@ mod order;
 mod pointers;
 mod replies;
 mod resume;
+mod shared_state;
 mod starting;

@@ -215,6 +215,15 @@ fn the_host_answers_what_the_table_says() {
 }
 
 #[test]
+fn a_response_that_has_gone_on_leaves_its_code() {
+    let mut host = host(Profile::Envoy, Response);
+    host.streams.get_mut(&2).unwrap().response.headers_open = false;
+    assert!(host.property(b"response.headers.NAME").is_err());
+    assert_eq!(host.property(b"response.headers"), Ok(vec![0; 4]));
+    assert_eq!(host.property(b"response.code"), Ok(200_u64.to_le_bytes().to_vec()));
+}
+
+#[test]
 fn the_documentation_has_this_table() {
     let since = |since| match since {
         Always => "always",

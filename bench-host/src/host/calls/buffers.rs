@@ -43,8 +43,14 @@ pub fn set_buffer_bytes<C: Caller>(
 ) -> Answer<C> {
     let kind = BufferKind::from_abi(buffer).ok_or(Status::BadArgument)?;
     c.read(data.0, data.1, |host, bytes| {
+        let written = host.written(bytes);
+        let most = host.settings.quota;
         let body = host.open_buffer(kind).ok_or(Status::NotFound)?.ok_or(Status::BadArgument)?;
-        body.set(start as usize, length as usize, bytes)?;
+        if (body.len() as u64).saturating_add(written.len() as u64) > most {
+            host.quota.refuse("bodies", written.len() as u64);
+            return Err(Status::InternalFailure);
+        }
+        body.set(start as usize, length as usize, written)?;
         host.ledger.bytes_out(bytes.len() as u64);
         Ok::<_, Status>(())
     })??;

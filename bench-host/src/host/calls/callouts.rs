@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Caller, Out, Span, only_higress, put_u32, take, take_pairs};
-use crate::host::abi::Status;
+use super::{Answer, Caller, Span, only_higress, put_u32, take, take_pairs};
 use crate::host::protobuf::{self, Field};
 use crate::upstream::{GrpcCall, GrpcKind};
 
@@ -114,19 +113,6 @@ pub fn redis_call<C: Caller>(c: &mut C, cluster: Span, query: Span, token: u64) 
     let query = take(c, query)?;
     let number = c.host().redis_call(without_parameters(&cluster), &query)?;
     Ok(put_u32(c, token, number)?)
-}
-
-/// `proxy_call_foreign_function`: no function is known.
-pub fn call_foreign_function<C: Caller>(
-    c: &mut C,
-    name: Span,
-    arguments: Span,
-    _result: Out,
-) -> Answer<C> {
-    take(c, name)?;
-    take(c, arguments)?;
-    c.host().not_emulated("proxy_call_foreign_function");
-    Err(Status::NotFound.into())
 }
 
 /// Higress takes `cluster?db=1&…`, and the name ends at the question mark.

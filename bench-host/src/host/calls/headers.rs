@@ -7,6 +7,9 @@ use crate::host::HeaderMap;
 use crate::host::abi::{MapKind, Status};
 use crate::host::headers::{decode_pairs, encode_pairs};
 
+/// Memory that a map may take: many times what any peer accepts as headers.
+const MOST_MEMORY: usize = 16 * 1024 * 1024;
+
 /// `proxy_get_header_map_value`
 pub fn get_header<C: Caller>(c: &mut C, map: u32, key: Span, out: Out) -> Answer<C> {
     let kind = MapKind::from_abi(map).ok_or(Status::BadArgument)?;
@@ -39,8 +42,13 @@ pub fn put_header<C: Caller>(
     let key = take(c, key)?;
     c.read(value.0, value.1, |host, value| {
         host.ledger.bytes_out(value.len() as u64);
-        put(host.open_map(kind).ok_or(Status::BadArgument)?, &key, value);
-        Ok::<_, Status>(())
+        let map = host.open_map(kind).ok_or(Status::BadArgument)?;
+        if map.memory() + key.len() + value.len() > MOST_MEMORY {
+            host.quota.refuse("headers", value.len() as u64);
+            return Err(Status::InternalFailure);
+        }
+        put(map, &key, value);
+        Ok(())
     })??;
     Ok(())
 }
@@ -75,7 +83,7 @@ pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
     c.read(pairs.0, pairs.1, |host, wire| {
         host.ledger.bytes_out(wire.len() as u64);
         let map = host.open_map(kind).ok_or(Status::BadArgument)?;
-        *map = decode_pairs(wire).into_iter().collect();
+        map.replace_all(decode_pairs(wire));
         Ok::<_, Status>(())
     })??;
     Ok(())

@@ -5,6 +5,7 @@
 
 mod buffers;
 mod callouts;
+mod foreign;
 mod headers;
 mod properties;
 mod shared;
@@ -13,6 +14,7 @@ mod system;
 
 pub use buffers::*;
 pub use callouts::*;
+pub use foreign::*;
 pub use headers::*;
 pub use properties::*;
 pub use shared::*;

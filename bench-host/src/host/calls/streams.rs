@@ -6,6 +6,7 @@ use super::{Answer, Caller, Out, Span, give_bytes, only_higress, take, take_pair
 use crate::host::abi::{Direction, Status, StreamKind};
 use crate::host::actions::Action;
 use crate::host::headers::encode_pairs;
+use crate::host::phases::Reply;
 use crate::host::stream::LocalReply;
 
 /// `proxy_send_local_response`
@@ -17,23 +18,30 @@ pub fn send_local_response<C: Caller>(
     headers: Span,
     grpc_status: u32,
 ) -> Answer<C> {
-    let details = String::from_utf8_lossy(&take(c, details)?).into_owned();
+    let said = Bytes::from(take(c, details)?);
     let body = Bytes::from(take(c, body)?);
     let headers = take_pairs(c, headers)?;
     let host = c.host();
     let plugin = &host.settings.plugin_name;
-    let details = match details.as_str() {
-        "" => format!("via_wasm::{plugin}"),
+    let details = match String::from_utf8_lossy(&said) {
+        none if none.is_empty() => format!("via_wasm::{plugin}"),
         details => format!("via_wasm::{plugin}::{}", details.replace(' ', "_")),
     };
-    // Anything but a status of gRPC, -1 above all, means that there is none.
-    let grpc_status = Some(grpc_status).filter(|status| *status <= 16);
     let context = host.context();
     host.stopped = true;
     // On a root context there is nobody to answer, and the real host says nothing of it.
     if host.streams.contains_key(&context) {
+        host.last_reply = Some(Reply {
+            status,
+            grpc_status,
+            details: said,
+            headers: headers.clone(),
+            body: body.clone(),
+        });
+        // Anything but a status of gRPC, -1 above all, means that there is none.
+        let grpc_status = Some(grpc_status).filter(|status| *status <= 16);
         let reply = LocalReply { status, details, headers, body, grpc_status };
-        host.put_off(Action::Reply { context, reply });
+        host.put_off(Action::Reply { context, reply })?;
     }
     Ok(())
 }
@@ -48,7 +56,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         StreamKind::Response => Direction::Response,
         StreamKind::Downstream => {
             if host.connections.contains_key(&context) {
-                host.put_off(Action::ResumeConnection { context });
+                host.put_off(Action::ResumeConnection { context })?;
             }
             return Ok(());
         }
@@ -58,7 +66,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         // Either way, the real host forgets the request that the filter had in its hands.
         stream.request.headers_open = false;
         stream.request.frame_open = false;
-        host.put_off(Action::Resume { context, direction });
+        host.put_off(Action::Resume { context, direction })?;
     }
     Ok(())
 }
@@ -69,7 +77,7 @@ pub fn close_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
     let host = c.host();
     let context = host.context();
     if host.has_context(context) {
-        host.put_off(Action::Close { context, kind });
+        host.put_off(Action::Close { context, kind })?;
     }
     Ok(())
 }

@@ -58,8 +58,7 @@ pub fn done<C: Caller>(c: &mut C) -> Answer<C> {
     if !pending {
         return Err(Status::NotFound.into());
     }
-    host.put_off(Action::EndRoot { root });
-    Ok(())
+    Ok(host.put_off(Action::EndRoot { root })?)
 }
 
 /// `proxy_get_configuration` (ABI 0.1.0): the plugin's while it is configured, or else the VM's.

@@ -1,0 +1,24 @@
+//! Whole sequences of callbacks, host calls and their effects, as Envoy and Higress make them.
+//!
+//! What is expected is derived from Envoy's filter manager and wasm extension, from the proxy-wasm
+//! C++ host and from Higress, not from what the bench host happens to do.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
+
+mod access_log;
+mod callout;
+mod config_update;
+mod crash;
+mod grpc;
+mod header_life;
+mod held_body;
+mod local_reply;
+mod queues;
+mod rebuild;
+mod redis;
+mod route_call;
+mod snippets;
+mod steps;
+mod streaming;
+mod tcp;
+mod tick;
