@@ -25,6 +25,11 @@ fn seeds(target: &str, check: fn(&[u8])) {
 }
 
 #[test]
+fn foreign_functions() {
+    seeds("foreign_functions", fuzz::foreign_functions::check);
+}
+
+#[test]
 fn har() {
     seeds("har", fuzz::traffic::check);
 }
@@ -52,6 +57,18 @@ fn redis() {
 #[test]
 fn upstreams() {
     seeds("upstreams", fuzz::upstreams::check);
+}
+
+#[cfg(feature = "suite")]
+#[test]
+fn suite_textproto() {
+    seeds("suite_textproto", |data| fuzz::suite::check("seed.textproto", data));
+}
+
+#[cfg(feature = "suite")]
+#[test]
+fn suite_toml() {
+    seeds("suite_toml", |data| fuzz::suite::check("seed.toml", data));
 }
 
 #[cfg(feature = "wasm")]

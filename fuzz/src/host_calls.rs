@@ -61,7 +61,7 @@ pub fn check(data: &[u8]) {
     settings.vm_configuration = script::assemble(&mut input, (more & 15).into()).into();
     let world = World {
         shared: Shared::with_budget(Budget::new(QUOTA, 1024)),
-        upstreams: Upstreams::parse(UPSTREAMS, "fuzz.toml").expect("it is a script"),
+        upstreams: upstreams(),
         ..World::default()
     };
     // A guest may fail wherever it wants to.
@@ -101,6 +101,12 @@ fn drive(host: &mut TestHost, what: u8) {
 /// The module that makes the calls: it imports everything, and has every callback.
 pub fn guest() -> Vec<u8> {
     guest::module()
+}
+
+fn upstreams() -> Upstreams {
+    static SCRIPT: OnceLock<Upstreams> = OnceLock::new();
+    let parse = || Upstreams::parse(UPSTREAMS, "fuzz.toml").expect("it is a script");
+    SCRIPT.get_or_init(parse).clone()
 }
 
 /// The guest, compiled once, on hosts with a small quota.

@@ -6,13 +6,17 @@
 
 #![forbid(unsafe_code)]
 
+pub mod foreign_functions;
 #[cfg(feature = "wasm")]
 pub mod host_calls;
 mod input;
 #[cfg(feature = "wasm")]
 pub mod module;
+mod native;
 pub mod pairs;
 pub mod property_path;
 pub mod redis;
+#[cfg(feature = "suite")]
+pub mod suite;
 pub mod traffic;
 pub mod upstreams;
