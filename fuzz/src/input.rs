@@ -20,6 +20,7 @@ impl<'a> Input<'a> {
         *first
     }
 
+    #[cfg(feature = "wasm")]
     pub fn word(&mut self) -> u32 {
         u32::from_le_bytes([self.byte(), self.byte(), self.byte(), self.byte()])
     }

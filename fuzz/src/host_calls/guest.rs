@@ -21,7 +21,7 @@ const HEAD: u32 = 16;
 pub const ARGUMENTS: u32 = 14;
 
 /// Pages of memory; the host may not write beyond.
-const PAGES: u32 = 16;
+const PAGES: u32 = 4;
 
 /// Callbacks, how many parameters they have, and what they answer where no record says it.
 const CALLBACKS: [(&str, usize, Option<u32>); 27] = [
@@ -67,8 +67,8 @@ const FIXED: &str = r#"
         (if (i32.gt_s (global.get $inner) (i32.const 0)) (then
             (global.set $inner (i32.sub (global.get $inner) (i32.const 1)))
             (if (i32.lt_u (global.get $at) (global.get $end)) (then (call $next)))))
-        (if (i32.gt_u (local.get $size) (i32.const 0x80000)) (then (return (i32.const 0))))
-        (if (i32.gt_u (i32.add (global.get $heap) (local.get $size)) (i32.const 0xf0000))
+        (if (i32.gt_u (local.get $size) (i32.const 0x20000)) (then (return (i32.const 0))))
+        (if (i32.gt_u (i32.add (global.get $heap) (local.get $size)) (i32.const 0x38000))
             (then (global.set $heap (global.get $floor))))
         (local.set $place (global.get $heap))
         (global.set $heap (i32.add (global.get $heap) (local.get $size)))
