@@ -1,5 +1,6 @@
 //! What `inspect` prints.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 use super::facts::{Import, Kind};
@@ -39,17 +40,19 @@ fn summary(facts: &Facts) -> Vec<(&'static str, String)> {
     if let Some(sdk) = &facts.sdk {
         let version = sdk.version.as_deref().unwrap_or("(version unknown)");
         rows.pop();
-        rows.push(("SDK", format!("{} {version}", sdk.name)));
-        rows.extend(sdk.settings.iter().map(|(key, value)| ("", format!("{key} = {value}"))));
+        rows.push(("SDK", printable(&format!("{} {version}", sdk.name)).into_owned()));
+        let setting = |key, value| printable(&format!("{key} = {value}")).into_owned();
+        rows.extend(sdk.settings.iter().map(|(key, value)| ("", setting(key, value))));
     }
     if let Some(language) = &facts.language {
-        rows.push(("language", language.clone()));
+        rows.push(("language", printable(language).into_owned()));
     }
     let tools: Vec<_> = facts
         .producers
         .iter()
         .filter(|producer| producer.field != "language")
-        .map(|producer| format!("{} {}", producer.name, producer.version).trim_end().to_owned())
+        .map(|producer| format!("{} {}", producer.name, producer.version))
+        .map(|tool| printable(tool.trim_end()).into_owned())
         .collect();
     if !tools.is_empty() {
         rows.push(("built with", tools.join(", ")));
@@ -138,7 +141,8 @@ fn list(
         return;
     }
     line(out, format_args!("\n{title} ({})", imports.len()));
-    let name = |import: &Import| format!("{}.{}", import.module, import.name);
+    let name =
+        |import: &Import| printable(&format!("{}.{}", import.module, import.name)).into_owned();
     let width = imports.iter().map(|import| name(import).chars().count()).max().unwrap_or(0);
     for import in imports {
         let (name, signature, note) =
@@ -152,11 +156,29 @@ fn exports(out: &mut String, facts: &Facts) {
         return;
     }
     line(out, format_args!("\nExports ({})", facts.exports.len()));
-    let width = facts.exports.iter().map(|export| export.name.chars().count()).max().unwrap_or(0);
-    for export in &facts.exports {
+    let names: Vec<_> = facts.exports.iter().map(|export| printable(&export.name)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    for (export, name) in facts.exports.iter().zip(names) {
         let signature = of_kind(export.kind, &export.signature);
-        line(out, format_args!("  {:<width$}  {signature}", export.name));
+        line(out, format_args!("  {name:<width$}  {signature}"));
     }
+}
+
+/// What a module calls things, for a terminal that must not obey it: characters that move the
+/// cursor or turn the direction of text around are written as escapes.
+fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        if obeyed(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 /// Most things are functions, whose signature is unmistakable.
@@ -310,6 +332,21 @@ mod tests {
           env.memory                memory 1.. pages  not a function: the module loads nowhere, nor here
           Proxies refuse a module that imports what they do not offer.
         ");
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let report = text(&module(
+            r#"(module
+                (import "a\1b[2J" "b\0a" (func))
+                (func (export "\u{202e}tixe\07"))
+                (@custom "chunkwise" "version=\0d1\nabi=\1b[31m\n")
+                (@producers (language "C\08" "") (processed-by "tool\09" "1")))"#,
+        ));
+        assert!(!report.contains(|c: char| c != '\n' && c.is_control()), "{report:?}");
+        for shown in [r"a\u{1b}[2J.b\n", r"\u{202e}tixe\u{7}", r"abi = \u{1b}[31m", r"C\u{8}"] {
+            assert!(report.contains(shown), "{shown}: {report}");
+        }
     }
 
     #[test]

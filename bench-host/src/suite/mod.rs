@@ -45,6 +45,9 @@ enum Format {
     Toml(toml::File),
 }
 
+/// Reads a text in one of the formats.
+type Read = fn(&str) -> Result<Format, Vec<Problem>>;
+
 /// A case, as far as a list shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
@@ -104,16 +107,33 @@ impl Suite {
     /// # Errors
     /// [`SuiteError`], with every place at which something is wrong.
     pub fn read(path: &Path) -> Result<Self, SuiteError> {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        let read: fn(&str) -> _ = match extension {
-            Some("toml") => |text| toml::read(text).map(Format::Toml),
-            Some("textpb" | "textproto" | "prototxt" | "pbtxt" | "txtpb") => {
-                |text| textproto::read(text).map(Format::Textproto)
-            }
-            _ => return Err(SuiteError::UnknownFormat(path.to_owned())),
-        };
+        let read = Self::format(path)?;
         let bytes =
             fs::read(path).map_err(|source| SuiteError::Read { path: path.to_owned(), source })?;
+        Self::of(path, bytes, read)
+    }
+
+    /// Reads a suite that is in memory; `path` names it in messages and says in which format it is.
+    /// Files that it names are looked for beside it.
+    ///
+    /// # Errors
+    /// [`SuiteError`], with every place at which something is wrong.
+    pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, SuiteError> {
+        Self::of(path, bytes, Self::format(path)?)
+    }
+
+    /// What reads files of such a name.
+    fn format(path: &Path) -> Result<Read, SuiteError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => Ok(|text| toml::read(text).map(Format::Toml)),
+            Some("textpb" | "textproto" | "prototxt" | "pbtxt" | "txtpb") => {
+                Ok(|text| textproto::read(text).map(Format::Textproto))
+            }
+            _ => Err(SuiteError::UnknownFormat(path.to_owned())),
+        }
+    }
+
+    fn of(path: &Path, bytes: Vec<u8>, read: Read) -> Result<Self, SuiteError> {
         let text = String::from_utf8(bytes).map_err(|_| SuiteError::NotText(path.to_owned()))?;
         let format = read(&text)
             .map_err(|problems| SuiteError::Invalid { path: path.to_owned(), problems })?;
@@ -187,5 +207,7 @@ mod tests {
         assert_eq!((ours.len(), google.len()), (1, 1));
         assert_eq!(toml::read(ours[0]).unwrap().cases.len(), 1);
         assert_eq!(textproto::read(google[0]).unwrap().tests.len(), 1);
+        let suite = Suite::parse(Path::new("a/b.toml"), ours[0].into()).unwrap();
+        assert_eq!((suite.cases().len(), suite.folder), (1, PathBuf::from("a")));
     }
 }

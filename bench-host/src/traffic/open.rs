@@ -36,7 +36,10 @@ pub(super) fn file(file: &str) -> Result<(Kind, Vec<String>), TrafficError> {
 }
 
 /// Reads a trace that is in memory.
-fn read_content(file: &str, content: Vec<u8>) -> Result<(Kind, Vec<String>), TrafficError> {
+pub(super) fn read_content(
+    file: &str,
+    content: Vec<u8>,
+) -> Result<(Kind, Vec<String>), TrafficError> {
     let json = std::str::from_utf8(&content)
         .map_err(|error| TrafficError::utf8(file, &content, (1, 0), error))?;
     let json = json.trim_start_matches('\u{feff}');

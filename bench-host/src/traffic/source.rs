@@ -50,7 +50,21 @@ impl Traffic {
             Some(text) => (Kind::Synth(Box::new(Synth::open(text)?)), Vec::new()),
             None => open::file(spec)?,
         };
-        let mut traffic = Self { source: spec.to_owned(), kind, requests: 0, notes };
+        Self::checked(spec, kind, notes)
+    }
+
+    /// Understands a trace that is in memory, whatever its format; `name` is its path for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`TrafficError`] with the name, the entry or line, and the reason.
+    pub fn parse(name: &str, content: Vec<u8>) -> Result<Self, TrafficError> {
+        let (kind, notes) = open::read_content(name, content)?;
+        Self::checked(name, kind, notes)
+    }
+
+    fn checked(source: &str, kind: Kind, notes: Vec<String>) -> Result<Self, TrafficError> {
+        let mut traffic = Self { source: source.to_owned(), kind, requests: 0, notes };
         traffic.requests = traffic.count()?;
         if traffic.requests == 0 {
             return Err(TrafficError::NoRequests {
@@ -160,6 +174,17 @@ mod tests {
         shared::<Traffic>();
         fn sent<T: Send>() {}
         sent::<Exchanges<'_>>();
+    }
+
+    #[test]
+    fn a_trace_in_memory_is_that_of_its_file() {
+        let traffic = Traffic::parse("demo.jsonl", DEMO.into()).unwrap();
+        assert_eq!(
+            (traffic.source(), traffic.requests()),
+            ("demo.jsonl", Traffic::demo().requests())
+        );
+        let error = Traffic::parse("t", b"{\"log\": {\"entries\": []}}".to_vec()).unwrap_err();
+        assert!(matches!(error, TrafficError::NoRequests { .. }), "{error}");
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! Lines are read whole, the same in every pass, or refused with the line and a reason.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| chunkwise_fuzz::traffic::check(data));
