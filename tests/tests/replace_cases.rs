@@ -1,7 +1,5 @@
 //! The cases that `examples/replace` promises hold, in debug builds too.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::fs;
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};

@@ -3,13 +3,13 @@
 use bench_host::host::{Profile, Settings};
 use bench_host::testing::{Answer, Call, TestHost};
 
-use chunkwise_tests::guest::{HIGRESS, host_in, log, logging, pairs, stream_log};
+use chunkwise_tests::guest::{HIGRESS, host_in, log, logging, stream_log};
 
 use super::snippets::*;
 use super::steps::*;
 
 /// What answers: at once, late, never, and by breaking off.
-const AUTH: &str = r#"
+pub const AUTH: &str = r#"
     [cluster.auth]
     latency = "5ms"
     [[cluster.auth.http]]
@@ -39,18 +39,18 @@ const AUTH: &str = r#"
     body = "sized"
 "#;
 
-fn host(script: &[(&str, &str)]) -> TestHost {
+pub fn host(script: &[(&str, &str)]) -> TestHost {
     host_in(&logging(script), Settings::new(Profile::Higress), world(AUTH))
 }
 
 /// Calls from request headers, stops everything, and does something with the answer.
-fn asking(path: &str, timeout: i32, then: &str) -> TestHost {
+pub fn asking(path: &str, timeout: i32, then: &str) -> TestHost {
     let ask = answering(&http_call("auth", path, timeout), 4);
     host(&[("request_headers", &ask), ("http_call_response", then)])
 }
 
 /// What a guest does that lets the stream go on.
-fn allow() -> String {
+pub fn allow() -> String {
     [effective(2), body(4), header(6, ":status"), header(6, "x-user"), resume(0)].concat()
 }
 
@@ -221,191 +221,6 @@ fn the_answer_outlives_the_client() {
     ");
 }
 
-#[test]
-fn an_unknown_cluster_is_refused_at_once() {
-    let ask = answering(&http_call("other", "/ok", 500), 0);
-    let mut host = host(&[("request_headers", &ask)]);
-    let outcome = host.send(Call::post("/").chunks(["ab", "cde"])).unwrap();
-    assert_eq!(outcome.upstream.text(), "abcde");
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 0
-    http_call 2
-    token 0
-    request_body 2 2 0
-    request_body 2 3 1
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-#[test]
-fn a_call_has_to_be_a_request() {
-    let [method, path, authority] = [(":method", "GET"), (":path", "/ok"), (":authority", "a")];
-    let calls = [
-        http_call_with("auth", &[path, authority], 500),
-        http_call_with("auth", &[method, authority], 500),
-        http_call_with("auth", &[method, path], 500),
-        http_call_with("auth", &[method, path, authority], -1),
-    ];
-    let mut host = host(&[("request_headers", &answering(&calls.concat(), 0))]);
-    host.send(Call::get("/")).unwrap();
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    http_call 2
-    token 0
-    http_call 2
-    token 0
-    http_call 2
-    token 0
-    http_call 2
-    token 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-#[test]
-fn a_body_has_its_length_and_nothing_is_said_about_the_client() {
-    let fields = pairs(&[(":method", "POST"), (":path", "/sized"), (":authority", "auth")]);
-    let ask = format!(
-        "(call $status 'http_call' (call $proxy_http_call 'auth' {fields} 'four' ''
-            (i32.const 0) (i32.const 8))) (i32.const 4)"
-    );
-    let then = [effective(2), body(4), resume(0)].concat();
-    let mut host = host(&[("request_headers", &ask), ("http_call_response", &then)]);
-    host.send(Call::get("/")).unwrap();
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    http_call 0
-    http_call_response 1 4 1 5 0
-    effective 0
-    body=sized
-    continue 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-#[test]
-fn an_answer_that_is_there_at_once_waits_for_the_end_of_the_callback() {
-    let ask = [&http_call("auth", "/now", 500), "(call $say 'asked') (i32.const 4)"].concat();
-    let then = [effective(2), resume(0)].concat();
-    let mut host = host(&[("request_headers", &ask), ("http_call_response", &then)]);
-    let outcome = host.send(Call::get("/")).unwrap();
-    assert!(outcome.upstream.ended);
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    http_call 0
-    token 4
-    asked
-    http_call_response 1 4 1 0 0
-    effective 0
-    continue 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-/// A call that takes longer than the plugin waits, whether its answer comes later or never.
-#[test]
-fn a_timeout_is_a_response() {
-    for path in ["/late", "/never"] {
-        let then = [effective(2), header(6, ":status"), body(4), resume(0)].concat();
-        let mut host = asking(path, 50, &then);
-        let slot = host.slot();
-        let id = request(slot, true);
-        pass(slot, 49);
-        assert_eq!(received(slot, id, Request), "nothing []");
-        pass(slot, 1);
-        assert_eq!(received(slot, id, Request), "headers [] end");
-        pass(slot, 1000);
-        close(slot, id);
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(stream_log(&mut host), @"
-            request_headers 2 4 1
-            http_call 0
-            token 4
-            http_call_response 1 4 3 24 0
-            effective 0
-            :status=504
-            body=upstream request timeout
-            continue 0
-            log 2
-            done 2
-            delete 2
-            ");
-        }
-    }
-}
-
-#[test]
-fn without_a_timeout_a_call_waits() {
-    let mut host = asking("/late", 0, &[effective(2), header(6, ":status"), resume(0)].concat());
-    host.send(Call::get("/")).unwrap();
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    http_call 0
-    token 4
-    http_call_response 1 4 1 0 0
-    effective 0
-    :status=200
-    continue 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-#[test]
-fn no_connection_is_a_response() {
-    let mut host = asking("/down", 500, &[effective(2), header(6, ":status"), resume(0)].concat());
-    host.send(Call::get("/")).unwrap();
-    let log = stream_log(&mut host);
-    assert!(log.contains("effective 0\n:status=503\ncontinue 0\n"), "{log}");
-}
-
-#[test]
-fn a_reset_has_nothing_but_a_status() {
-    let then = [
-        "(call $status 'status' (call $proxy_get_status (i32.const 12) (i32.const 0) (i32.const 4)))
-        (call $status 'code' (i32.load (i32.const 12)))
-        (call $text 'text=') (call $text (i32.load (i32.const 0)) (i32.load (i32.const 4)))
-        (call $flush)",
-        &effective(2),
-        &header(6, ":status"),
-        &body(4),
-        &resume(0),
-    ];
-    let mut host = asking("/reset", 500, &then.concat());
-    host.send(Call::get("/")).unwrap();
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    http_call 0
-    token 4
-    http_call_response 1 4 0 0 0
-    status 0
-    code 11
-    text=reset
-    effective 0
-    :status fails 2
-    body fails 1
-    continue 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
 /// The second stream's answer comes first.
 #[test]
 fn answers_find_their_streams_by_their_tokens() {
@@ -557,160 +372,4 @@ fn one_call_can_follow_another() {
             ");
         }
     }
-}
-
-/// The same on the way back: everything of the response waits, and comes when it is let go.
-#[test]
-fn a_response_waits_as_a_request_does() {
-    let ask = answering(&http_call("auth", "/ok", 500), 4);
-    let then = [effective(2), resume(1)].concat();
-    let answer = Answer::new(200).chunks(["xy", "z"]).trailer("t", "1");
-    let mut host = host(&[("response_headers", &ask), ("http_call_response", &then)]);
-    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
-    assert_eq!((&*outcome.downstream.text(), outcome.downstream.trailers.len()), ("xyz", 1));
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    response_headers 2 1 0
-    http_call 0
-    token 4
-    http_call_response 1 4 2 3 0
-    effective 0
-    continue 0
-    response_body 2 3 0
-    response_trailers 2 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-/// While the response waits it has not been sent, so a reply takes its place.
-#[test]
-fn a_response_that_waits_can_be_replaced() {
-    let ask = answering(&http_call("auth", "/no", 500), 4);
-    let then = [effective(2), reply(403, "x", "no")].concat();
-    let answer = Answer::new(200).body("xyz");
-    let mut host = host(&[("response_headers", &ask), ("http_call_response", &then)]);
-    let outcome = host.send(Call::get("/").answer(answer)).unwrap();
-    assert_eq!(outcome.downstream.header(":status").unwrap(), "403");
-    assert_eq!(outcome.downstream.text(), "no");
-    assert!(outcome.replied_locally && !outcome.reset);
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    response_headers 2 1 0
-    http_call 0
-    token 4
-    http_call_response 1 4 1 0 0
-    effective 0
-    reply 0
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-#[test]
-fn a_reply_that_passes_the_plugin_can_wait_too() {
-    let ask = answering(&http_call("auth", "/ok", 500), 4);
-    let then = [effective(2), resume(1)].concat();
-    let script = [
-        ("request_headers", &*answering(&reply(403, "x", "no"), 0)),
-        ("response_headers", &ask),
-        ("http_call_response", &then),
-    ];
-    let mut host = host(&script);
-    let outcome = host.send(Call::get("/")).unwrap();
-    assert_eq!((&*outcome.downstream.text(), outcome.downstream.ended), ("no", true));
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 1
-    reply 0
-    response_headers 2 3 0
-    http_call 0
-    token 4
-    http_call_response 1 4 2 3 0
-    effective 0
-    continue 0
-    response_body 2 2 1
-    log 2
-    done 2
-    delete 2
-    ");
-}
-
-/// A body that is held can be read and written from elsewhere, and so can headers that wait.
-#[test]
-fn a_held_message_can_be_changed_by_what_the_answer_says() {
-    let ask = answering(&http_call("auth", "/ok", 500), 1);
-    for (direction, headers, body_of) in
-        [(0, "request_headers", "request_body"), (1, "response_headers", "response_body")]
-    {
-        let map = direction * 2;
-        let then = [
-            effective(2),
-            body(direction),
-            set_body(direction, "NEW"),
-            append(direction, "!"),
-            replace(map, "x", "1"),
-            resume(direction),
-        ];
-        let script = [
-            (headers, "(i32.const 1)"),
-            (
-                body_of,
-                &*format!("(if (result i32) (local.get 2) (then {ask}) (else (i32.const 1)))"),
-            ),
-            ("http_call_response", &then.concat()),
-        ];
-        let module = format!("{HIGRESS}{}", logging(&script));
-        let mut host = host_in(&module, Settings::new(Profile::Higress), world(AUTH));
-        let answer = Answer::new(200).chunks(["ab", "cde"]);
-        let outcome = host.send(Call::post("/").chunks(["ab", "cde"]).answer(answer)).unwrap();
-        let seen = if direction == 0 { outcome.upstream } else { outcome.downstream };
-        assert_eq!((&*seen.text(), seen.ended), ("NEW!", true));
-        assert_eq!(seen.header("x").unwrap(), "1");
-        let log = stream_log(&mut host);
-        let expected = format!(
-            "{body_of} 2 2 0\n{body_of} 2 5 1\nhttp_call 0\ntoken 4\n\
-             http_call_response 1 4 2 3 0\neffective 0\nbody=abcde\nset 0\nappend 0\n\
-             replace 0\ncontinue 0\n"
-        );
-        assert!(log.contains(&expected), "{log}");
-        assert_eq!(log.matches(body_of).count(), 2);
-    }
-}
-
-/// Trailers that wait keep everything before them.
-#[test]
-fn trailers_can_wait_for_an_answer() {
-    let ask = answering(&http_call("auth", "/ok", 500), 1);
-    let then = [effective(2), header(1, "t"), replace(1, "t", "2"), body(0), resume(0)].concat();
-    let script = [
-        ("request_headers", "(i32.const 1)"),
-        ("request_body", "(i32.const 1)"),
-        ("request_trailers", &*ask),
-        ("http_call_response", &then),
-    ];
-    let module = format!("{HIGRESS}{}", logging(&script));
-    let mut host = host_in(&module, Settings::new(Profile::Higress), world(AUTH));
-    let outcome = host.send(Call::post("/").chunks(["ab", "cde"]).trailer("t", "1")).unwrap();
-    assert_eq!(outcome.upstream.text(), "abcde");
-    assert_eq!(outcome.upstream.trailers.get(b"t").unwrap().as_ref(), b"2");
-    insta::assert_snapshot!(stream_log(&mut host), @"
-    request_headers 2 4 0
-    request_body 2 2 0
-    request_body 2 5 0
-    request_trailers 2 1
-    http_call 0
-    token 4
-    http_call_response 1 4 2 3 0
-    effective 0
-    t=1
-    replace 0
-    body=abcde
-    continue 0
-    response_headers 2 1 1
-    log 2
-    done 2
-    delete 2
-    ");
 }

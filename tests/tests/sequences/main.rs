@@ -6,9 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod access_log;
+mod buffer_limit;
 mod buffers;
 mod callout;
 mod callout_cleanup;
+mod callout_held;
+mod callout_outcomes;
 mod close_stream;
 mod config_update;
 mod crash;
