@@ -59,7 +59,7 @@ pub fn run(module: &Module) {
     let profile =
         if module.bytes.len().is_multiple_of(2) { Profile::Envoy } else { Profile::Higress };
     let mut settings = Settings::new(profile);
-    settings.adapt_to(module.facts.abi);
+    settings.adapt_to(&module.facts);
     let shared = Shared::with_budget(Budget::new(QUOTA, 1024));
     let world = World { shared, ..World::default() };
     let Ok(mut host) = TestHost::start_in(&plugin, settings, world, "{}") else { return };

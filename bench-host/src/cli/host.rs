@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::Failure;
 use crate::host::FailurePolicy;
 use crate::replay::Options;
+use crate::traffic::HttpVersion;
 use crate::upstream::Upstreams;
 
 /// What the proxy around the plugin is like.
@@ -26,6 +27,10 @@ pub(super) struct HostArguments {
     /// Time for timers and calls: virtual is the same in every run, wall is the machine's.
     #[arg(long, value_name = "CLOCK", default_value = "virtual")]
     clock: ClockName,
+    /// What everything speaks, instead of what was recorded: HTTP/1 ends a body with an empty frame
+    /// of its own, HTTP/2 with a flag on the last one.
+    #[arg(long, value_name = "VERSION")]
+    http: Option<HttpName>,
     /// The plugin's name in properties, logs and details of local replies.
     #[arg(long, value_name = "NAME")]
     plugin_name: Option<String>,
@@ -48,6 +53,14 @@ enum PolicyName {
     FailReload,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum HttpName {
+    #[value(name = "1")]
+    Http1,
+    #[value(name = "2")]
+    Http2,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ClockName {
     Virtual,
@@ -64,6 +77,10 @@ impl HostArguments {
             options.upstreams =
                 Upstreams::read(path).map_err(|error| Failure::Input(error.to_string()))?;
         }
+        options.http = self.http.map(|http| match http {
+            HttpName::Http1 => HttpVersion::Http1,
+            HttpName::Http2 => HttpVersion::Http2,
+        });
         options.wall_clock = self.clock == ClockName::Wall;
         let settings = &mut options.settings;
         settings.failure_policy = match self.failure_policy {

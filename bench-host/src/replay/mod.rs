@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::engine::StartError;
 use crate::host::{Measure, Settings};
-use crate::traffic::TrafficError;
+use crate::traffic::{HttpVersion, TrafficError};
 use crate::upstream::Upstreams;
 
 /// How a trace is replayed.
@@ -32,6 +32,9 @@ pub struct Options {
     pub workers: NonZeroUsize,
     /// How many times the trace is replayed in the same VM.
     pub repeat: NonZeroUsize,
+    /// What everything speaks, instead of what was recorded: HTTP/1 ends a body with an empty
+    /// frame of its own, HTTP/2 with a flag on the last one.
+    pub http: Option<HttpVersion>,
     /// The longest chunk of a body whose chunks were not recorded.
     pub chunk: NonZeroUsize,
     /// Requests a second; `None` is as fast as it goes. Where no time is taken, only the virtual
@@ -58,6 +61,7 @@ impl Options {
             streams: NonZeroUsize::MIN,
             workers: NonZeroUsize::MIN,
             repeat: NonZeroUsize::MIN,
+            http: None,
             chunk: CHUNK,
             rate: None,
             measure: Measure { time: true, usage: true },

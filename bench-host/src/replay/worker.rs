@@ -101,6 +101,8 @@ impl<'a> Worker<'a> {
             Some(outputs) => outputs.receivers(number),
             None => (Received::default(), Received::default()),
         };
+        let mut exchange = exchange;
+        exchange.http = self.options.http.unwrap_or(exchange.http);
         let protocol = match exchange.http {
             HttpVersion::Http1 => "HTTP/1.1",
             HttpVersion::Http2 => "HTTP/2",

@@ -9,6 +9,7 @@ mod limits;
 mod outputs;
 mod plugin_errors;
 mod plugins;
+mod proxy;
 mod results;
 mod suites;
 mod suites_toml;

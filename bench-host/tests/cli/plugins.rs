@@ -55,6 +55,51 @@ pub fn edit() -> Vec<u8> {
     )
 }
 
+/// Asks the cluster `auth` for `/check` about every request, which waits for the answer.
+pub fn asking() -> Vec<u8> {
+    let headers = pairs(&[(":method", "GET"), (":path", "/check"), (":authority", "a")]);
+    let text = format!(
+        r#"(module
+        (import "env" "proxy_http_call"
+            (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+        (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
+        (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+        (memory (export "memory") 2)
+        (global $stream (mut i32) (i32.const 0))
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 4096))
+        (data (i32.const 64) "auth")
+        (data (i32.const 128) "{headers}")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (global.set $stream (local.get 0))
+            (if (result i32)
+                (call $call (i32.const 64) (i32.const 4) (i32.const 128) (i32.const {length})
+                    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+                    (i32.const 500) (i32.const 16))
+                (then (i32.const 0))
+                (else (i32.const 4))))
+        (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+            (drop (call $effective (global.get $stream)))
+            (drop (call $continue (i32.const 0)))))"#,
+        length = headers.len() / 3,
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// Pairs in the wire format, every byte as an escape of the text format.
+fn pairs(pairs: &[(&str, &str)]) -> String {
+    let number = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    let mut wire = number(pairs.len()).to_vec();
+    for (name, value) in pairs {
+        wire.extend(number(name.len()));
+        wire.extend(number(value.len()));
+    }
+    for (name, value) in pairs {
+        wire.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+    }
+    wire.iter().map(|byte| format!("\\{byte:02x}")).collect()
+}
+
 /// Refuses its configuration and says why.
 pub fn refusing() -> Vec<u8> {
     plugin(

@@ -1,0 +1,85 @@
+//! The proxy around the plugin: calls that are answered, what becomes of streams when a plugin has
+//! failed, and what everything speaks.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::command::Folder;
+use super::plugins::{asking, trapping};
+
+fn result(folder: &Folder, options: &str) -> (i32, Value, String) {
+    let replay = "replay plugin.wasm --no-wall --json result.json";
+    let output = folder.run(&format!("{replay} {options}"));
+    let result = serde_json::from_str(&folder.read("result.json")).unwrap();
+    (output.code, result, output.stdout)
+}
+
+const UPLOAD: &str = "--traffic synth:upload,size=10,requests=3";
+
+#[test]
+fn calls_are_answered_by_a_script() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", asking());
+    folder.write("upstreams.toml", "[cluster.auth]\nlatency = '5ms'\n[[cluster.auth.http]]\n");
+    let (code, result, _) = result(&folder, &format!("{UPLOAD} --upstreams upstreams.toml"));
+    assert_eq!((code, &result["requests"]["completed"]), (0, &3.into()));
+    let answers = &result["phases"]["call_response"];
+    assert_eq!(answers["calls"], 3);
+    assert_eq!(answers["host_calls"]["proxy_continue_stream"], 3);
+    assert_eq!(result["unmatched_calls"]["count"], 0);
+}
+
+#[test]
+fn a_call_without_a_rule_is_named() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", asking());
+    folder.write("upstreams.toml", "[[cluster.auth.http]]\nmatch = { path = '/other' }\n");
+    let (code, result, table) = result(&folder, &format!("{UPLOAD} --upstreams upstreams.toml"));
+    assert_eq!((code, &result["unmatched_calls"]["count"]), (0, &3.into()));
+    let warning = table.split_once("3 calls that").unwrap().1;
+    assert_snapshot!(warning, @"
+    no rule of the upstreams answers:
+       auth: http GET /check
+    ");
+}
+
+#[test]
+fn a_script_that_makes_no_sense_is_told_with_its_place() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", asking());
+    folder.write("upstreams.toml", "[cluster.auth]\nlatenzy = '5ms'\n");
+    let arguments = format!("replay plugin.wasm {UPLOAD} --upstreams upstreams.toml");
+    assert_snapshot!(folder.fails(2, &arguments), @"upstream script upstreams.toml, line 2, column 1: cluster.auth.latenzy: unknown field `latenzy`, expected one of `latency`, `hosts`, `store`, `http`, `grpc`, `redis`");
+    let arguments = format!("replay plugin.wasm {UPLOAD} --upstreams missing.toml");
+    assert_snapshot!(folder.fails(2, &arguments), @"upstream script missing.toml: cannot be read: No such file or directory (os error 2)");
+    let arguments = format!("replay plugin.wasm {UPLOAD} --vm-config missing.json");
+    assert_snapshot!(folder.fails(2, &arguments), @"cannot read missing.json: No such file or directory (os error 2)");
+}
+
+#[test]
+fn the_failure_policy_says_what_becomes_of_streams() {
+    let folder = Folder::new();
+    let body = trapping("proxy_on_request_body", "(param i32 i32 i32) (result i32)");
+    folder.write("plugin.wasm", body);
+    for (options, completed, crashes) in [
+        ("", 0, 1),
+        ("--failure-policy fail-open", 3, 1),
+        ("--failure-policy fail-reload", 0, 1),
+        // The first recovery waits for nothing.
+        ("--host higress", 0, 2),
+    ] {
+        let (code, result, _) = result(&folder, &format!("{UPLOAD} {options}"));
+        let seen = (&result["requests"]["completed"], &result["vm"]["crashes"]);
+        assert_eq!((code, seen), (4, (&completed.into(), &crashes.into())), "{options}");
+    }
+}
+
+#[test]
+fn http1_has_a_frame_more() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", super::plugins::edit());
+    for (version, frames) in [(1, 6), (2, 3)] {
+        let (_, result, _) = result(&folder, &format!("{UPLOAD} --http {version}"));
+        assert_eq!(result["phases"]["request_body"]["calls"], frames);
+    }
+}
