@@ -10,7 +10,8 @@ use std::time::Duration;
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Guest, Plugin, StartError};
 use bench_host::host::{
-    Budget, Direction, FailurePolicy, Host, PeerKind, Profile, Quota, Settings, Shared, World,
+    Budget, Clock, Direction, FailurePolicy, Host, PeerKind, Profile, Quota, Settings, Shared,
+    World,
 };
 use bench_host::testing::{Answer, Call, TestHost};
 use bench_host::upstream::Upstreams;
@@ -59,11 +60,8 @@ pub fn check(data: &[u8]) {
         _ => FailurePolicy::FailReload,
     };
     settings.vm_configuration = script::assemble(&mut input, (more & 15).into()).into();
-    let world = World {
-        shared: Shared::with_budget(Budget::new(QUOTA, 1024)),
-        upstreams: upstreams(),
-        ..World::default()
-    };
+    let shared = Shared::with_budget(Budget::new(QUOTA, 1024));
+    let world = World::new(Clock::default(), shared, &upstreams());
     // A guest may fail wherever it wants to.
     let Ok(mut host) = TestHost::start_in(plugin(), settings, world, "cfg") else { return };
     drive(&mut host, more >> 4);

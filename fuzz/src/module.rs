@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
 use bench_host::engine::{Guest, Plugin, StartError};
-use bench_host::host::{Budget, Host, Profile, Quota, Settings, Shared, World};
+use bench_host::host::{Budget, Clock, Host, Profile, Quota, Settings, Shared, World};
 use bench_host::module::{Module, report};
 use bench_host::testing::{Answer, Call, TestHost};
+use bench_host::upstream::Upstreams;
 
 /// Modules that are compiled: larger ones take too long for many of them.
 const COMPILED: usize = 16 * 1024;
@@ -61,7 +62,7 @@ pub fn run(module: &Module) {
     let mut settings = Settings::new(profile);
     settings.adapt_to(&module.facts);
     let shared = Shared::with_budget(Budget::new(QUOTA, 1024));
-    let world = World { shared, ..World::default() };
+    let world = World::new(Clock::default(), shared, &Upstreams::none());
     let Ok(mut host) = TestHost::start_in(&plugin, settings, world, "{}") else { return };
     let answer = Answer::new(200).header("a", "1").chunks(["one", "two"]);
     let call = Call::post("/a").header("x", "1").chunks(["three", "four"]).trailer("t", "1");

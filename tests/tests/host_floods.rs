@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
-use bench_host::host::{Profile, Settings, World};
+use bench_host::host::{Clock, Profile, Settings, Shared, World};
 use bench_host::module::Module;
 use bench_host::testing::{Answer, Call, TestHost};
 use bench_host::upstream::Upstreams;
@@ -280,7 +280,7 @@ fn one() {
     let mut settings = Settings::new(Profile::Higress);
     settings.adapt_to(&Module::parse(Path::new("flood.wasm"), bytes).unwrap().facts);
     let upstreams = Upstreams::parse(UPSTREAMS, "test").unwrap();
-    let world = World { upstreams, ..World::default() };
+    let world = World::new(Clock::default(), Shared::default(), &upstreams);
     let mut host = TestHost::start_in(&plugin, settings, world, "").unwrap();
     let before = memory("VmRSS").unwrap_or(0);
     let start = Instant::now();

@@ -27,8 +27,8 @@ pub(super) enum Action {
     EndRoot { root: u32 },
 }
 
-/// Actions that one callback may put off; a plugin that asks for more is not heard.
-const MOST: usize = 1_024;
+/// Actions that may wait at once.
+const MOST: usize = 65_536;
 
 impl Action {
     /// Bytes that it takes until it is done.
@@ -42,15 +42,30 @@ impl Action {
 }
 
 impl Host {
-    /// Puts an action off. One that is too many is not done.
+    /// Puts an action off.
     ///
     /// # Errors
-    /// [`Status::InternalFailure`] when it takes more memory than the plugin may make the host keep.
+    /// [`Status::InternalFailure`] when there are too many, or when it takes more memory than the
+    /// plugin may make the host keep.
     pub(super) fn put_off(&mut self, action: Action) -> Result<(), Status> {
-        if self.actions.len() < MOST {
-            self.quota.charge("put-off actions", action.memory())?;
-            self.actions.push_back(action);
+        if self.actions.len() >= MOST {
+            self.quota.refuse("put-off actions", action.memory());
+            return Err(Status::InternalFailure);
         }
+        self.quota.charge("put-off actions", action.memory())?;
+        self.actions.push_back(action);
         Ok(())
+    }
+
+    /// The next action that was put off.
+    pub(super) fn next_action(&mut self) -> Option<Action> {
+        let action = self.actions.pop_front()?;
+        self.quota.release(action.memory());
+        Some(action)
+    }
+
+    /// Forgets what was put off.
+    pub(super) fn drop_actions(&mut self) {
+        while self.next_action().is_some() {}
     }
 }

@@ -80,6 +80,11 @@ impl Buffer {
         self.len
     }
 
+    /// How many parts there are.
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Bytes of memory that the buffer takes, about: many small writes take more than their bytes.
     pub fn memory(&self) -> usize {
         self.len + self.parts.capacity() * size_of::<Bytes>()

@@ -114,7 +114,7 @@ impl Host {
         let timeout = i32::try_from(timeout).map_err(|_| Status::BadArgument)?;
         let has = |name: &[u8]| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         let complete = has(b":path") && has(b":method") && has(b":authority");
-        if !self.upstreams.knows(cluster) || !complete {
+        if !self.upstreams().knows(cluster) || !complete {
             return Err(Status::BadArgument);
         }
         let token = self.add_callout(Kind::Http, None)?;
@@ -122,15 +122,16 @@ impl Host {
         let timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         let call = HttpCall { headers, body, trailers, timeout };
         // Without an outcome the upstream never answers, and nobody waits for it.
-        if let Some(outcome) = self.upstreams.http(cluster, &call) {
-            self.arrives(token, outcome.after, Arrival::Http(outcome.what))?;
-        }
-        Ok(token)
+        let outcome = self.upstreams().http(cluster, &call);
+        let arrives = outcome.map_or(Ok(()), |outcome| {
+            self.arrives(token, outcome.after, Arrival::Http(outcome.what))
+        });
+        self.made(token, arrives)
     }
 
     /// Makes a gRPC call, or opens a stream; answers its token.
     pub(super) fn grpc_call(&mut self, cluster: &[u8], call: &GrpcCall<'_>) -> Result<u32, Status> {
-        if !self.upstreams.knows(cluster) {
+        if !self.upstreams().knows(cluster) {
             return Err(Status::ParseFailure);
         }
         let kind = match call.kind {
@@ -138,13 +139,12 @@ impl Host {
             GrpcKind::Stream => Kind::GrpcStream,
         };
         let token = self.add_callout(kind, None)?;
-        if let Some(outcome) = self.upstreams.grpc(cluster, call) {
-            self.steps(token, outcome.steps)?;
-            if let Some(callout) = self.callouts.pending.get_mut(&token) {
-                callout.stream = outcome.stream;
-            }
+        let Some(outcome) = self.upstreams().grpc(cluster, call) else { return Ok(token) };
+        if let Some(callout) = self.callouts.pending.get_mut(&token) {
+            callout.stream = outcome.stream;
         }
-        Ok(token)
+        let arrives = self.steps(token, outcome.steps);
+        self.made(token, arrives)
     }
 
     /// Sends a message on a gRPC stream.
@@ -182,7 +182,7 @@ impl Host {
 
     /// Prepares a Redis cluster. Whether it can be reached, only its calls tell.
     pub(super) fn redis_init(&mut self, cluster: &[u8], timeout: u32) -> Result<(), Status> {
-        if !self.upstreams.knows(cluster) {
+        if !self.upstreams().knows(cluster) {
             return Err(Status::BadArgument);
         }
         let timeout = Duration::from_millis(timeout.into());
@@ -193,17 +193,18 @@ impl Host {
 
     /// Makes a Redis call; answers its token.
     pub(super) fn redis_call(&mut self, cluster: &[u8], query: &[u8]) -> Result<u32, Status> {
-        if !self.upstreams.knows(cluster) {
+        if !self.upstreams().knows(cluster) {
             return Err(Status::BadArgument);
         }
         let timeout = *self.callouts.redis.get(cluster).ok_or(Status::InternalFailure)?;
         let token = self.add_callout(Kind::Redis, None)?;
         let now = Duration::from_nanos(self.clock.now());
         let call = RedisCall { query, timeout, now };
-        if let Some(RedisOutcome { after, what }) = self.upstreams.redis(cluster, &call) {
-            self.arrives(token, after, Arrival::Redis(what))?;
-        }
-        Ok(token)
+        let outcome = self.upstreams().redis(cluster, &call);
+        let arrives = outcome.map_or(Ok(()), |RedisOutcome { after, what }| {
+            self.arrives(token, after, Arrival::Redis(what))
+        });
+        self.made(token, arrives)
     }
 
     fn add_callout(&mut self, kind: Kind, stream: Option<GrpcStream>) -> Result<u32, Status> {
@@ -219,7 +220,20 @@ impl Host {
     fn arrives(&mut self, token: u32, after: Duration, arrival: Arrival) -> Result<(), Status> {
         let after = u64::try_from(after.max(SOONEST).as_nanos()).unwrap_or(u64::MAX);
         let at = self.clock.now().saturating_add(after);
+        if self.events.is_full() {
+            // Calls that were given up have left theirs behind.
+            self.events.keep(|token| self.callouts.pending.contains_key(&token));
+        }
         if self.events.add(at, token, arrival) { Ok(()) } else { Err(Status::InternalFailure) }
+    }
+
+    /// The token of a call, unless its answer has no place among those that are under way.
+    fn made(&mut self, token: u32, arrives: Result<(), Status>) -> Result<u32, Status> {
+        if arrives.is_err() {
+            self.callouts.pending.remove(&token);
+            self.quota.refuse("answers under way", 0);
+        }
+        arrives.map(|()| token)
     }
 }
 

@@ -48,6 +48,13 @@ impl Clock {
         Self { now, source: Source::Virtual { step: 0, began: 0 }, random: SEED }
     }
 
+    /// The same clock with other randomness.
+    pub(super) fn with_seed(&self, number: u64) -> Self {
+        // SplitMix64's constants (Steele, Lea and Flood 2014); never 0, which xorshift keeps.
+        let mixed = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self { random: (SEED ^ mixed ^ (mixed >> 29)).max(1), ..self.clone() }
+    }
+
     /// The machine's clock.
     pub fn wall_clock() -> Self {
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -90,9 +97,11 @@ impl Clock {
         }
     }
 
-    /// Moves the virtual clock on; the machine's moves by itself.
+    /// Moves the virtual clock on; the machine's moves by itself, and a frozen one not at all.
     pub fn pass(&self, time: Duration) {
-        if let Source::Virtual { .. } = self.source {
+        if let Source::Virtual { step, .. } = self.source
+            && step > 0
+        {
             let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             self.now.store(self.now.load(Relaxed).saturating_add(time), Relaxed);
         }
@@ -132,6 +141,8 @@ mod tests {
         let mut clock = Clock::frozen(5);
         assert_eq!((clock.wall(), clock.wall(), clock.monotonic()), (5, 5, 5));
         clock.pass(Duration::from_nanos(2));
+        assert_eq!(clock.wall(), 5);
+        clock.wait_until(7);
         assert_eq!(clock.wall(), 7);
     }
 }

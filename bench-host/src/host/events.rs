@@ -47,6 +47,16 @@ impl Events {
         room
     }
 
+    /// Whether no arrival has room any more.
+    pub fn is_full(&self) -> bool {
+        self.arrivals.len() >= MOST
+    }
+
+    /// Drops arrivals of calls that are over.
+    pub fn keep(&mut self, is_under_way: impl Fn(u32) -> bool) {
+        self.arrivals.retain(|Reverse(due)| is_under_way(due.token));
+    }
+
     /// Sets when a root context is told next, instead of any time before.
     pub fn set_tick(&mut self, root: u32, at: u64) {
         self.added += 1;

@@ -82,6 +82,7 @@ impl Proxy {
             return self.deliver(context, direction, end);
         }
         half.held.push(frame);
+        half.frame_waits |= stop_all.is_some();
         if half.held.len() > limit && stop_all != Some(true) {
             // The filter does not see the frame that is too much.
             self.too_large(context, direction);
@@ -103,6 +104,9 @@ impl Proxy {
 
     /// Ends a stream: access log, done, delete. Gives what was left of it.
     pub fn close(&mut self, context: u32) -> Option<Stream> {
+        if let Some(stream) = self.stream(context) {
+            stream.closing = true;
+        }
         self.host().logging = true;
         self.tell(Callback::Log { context });
         self.host().logging = false;
@@ -196,6 +200,9 @@ impl Proxy {
     /// Lets a message go on that the filter has stopped.
     pub(super) fn resume(&mut self, context: u32, direction: Direction) {
         let now = self.host().clock.now();
+        if self.stream(context).is_none_or(|stream| stream.closing) {
+            return;
+        }
         let Some(half) = self.open_half(context, direction) else { return };
         let moves = half.iteration != Iteration::Running && !half.received.ended;
         if moves && let Some(stream) = self.stream(context) {
@@ -221,12 +228,13 @@ impl Proxy {
             Iteration::StopAll { .. } => {
                 half.iteration = Iteration::Running;
                 let end = half.complete && half.trailers.is_none();
-                half.release_headers(end && half.held.is_empty());
+                let frame_waits = mem::take(&mut half.frame_waits);
+                half.release_headers(end && !frame_waits);
                 half.headers_open = stays_open;
                 if half.received.ended {
                     return;
                 }
-                if !half.held.is_empty() || end {
+                if frame_waits {
                     // What was held starts again at this filter.
                     half.frame = mem::take(&mut half.held);
                     self.deliver(context, direction, end);

@@ -65,7 +65,12 @@ pub struct Log {
     dropped: u64,
     kept_lines: usize,
     kept_bytes: usize,
+    /// Bytes of all lines that are kept.
+    bytes: usize,
 }
+
+/// Bytes of all lines that are kept, however many of them and however long they may be.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 impl Log {
     /// Lines that are kept; a plugin that logs in a loop must not fill the host's memory.
@@ -81,7 +86,7 @@ impl Log {
 
     /// A log of at most this many lines from `level` on, each of at most this many bytes.
     pub fn keeping(level: Level, kept_lines: usize, kept_bytes: usize) -> Self {
-        Self { level, lines: Vec::new(), dropped: 0, kept_lines, kept_bytes }
+        Self { level, lines: Vec::new(), dropped: 0, kept_lines, kept_bytes, bytes: 0 }
     }
 
     /// Adds a line, if it matters enough.
@@ -89,13 +94,19 @@ impl Log {
         if level < self.level {
             return;
         }
-        if self.lines.len() >= self.kept_lines {
+        if self.lines.len() >= self.kept_lines || self.bytes >= MOST_BYTES {
             self.dropped += 1;
             return;
         }
         let kept = message.get(..self.kept_bytes).unwrap_or(message);
         let message = String::from_utf8_lossy(kept).into_owned();
+        self.bytes += message.len();
         self.lines.push(LogLine { level, message });
+    }
+
+    /// Counts the lines of another log, and keeps none of them.
+    pub(super) fn forget(&mut self, other: &Self) {
+        self.dropped += other.dropped + other.lines.len() as u64;
     }
 
     /// The level from which on lines are kept.

@@ -30,6 +30,7 @@ mod tcp;
 mod views;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
@@ -72,8 +73,8 @@ pub struct Host {
     pub clock: Clock,
     /// Data and queues shared with other VMs.
     pub shared: Shared,
-    /// The number of this VM among those that share data and queues.
-    pub vm: u64,
+    /// This VM among those that share data and queues.
+    member: shared::Member,
     /// Metrics of this VM.
     pub metrics: Metrics,
     /// What the guest may make the host keep.
@@ -88,7 +89,7 @@ pub struct Host {
     /// Calls to imports that do nothing here, or only answer, by name.
     pub stubbed: BTreeMap<String, u64>,
     /// What answers the calls that the plugin makes.
-    pub upstreams: upstream::Session,
+    upstreams: Arc<Mutex<upstream::Session>>,
     /// What the plugin last passed to `proxy_send_local_response` on a stream.
     last_reply: Option<Reply>,
     /// What the plugin has declared of properties.
@@ -126,11 +127,11 @@ impl Host {
         let quota = settings.quota;
         let shared = world.shared.clone().with_id(settings.vm_id.as_bytes());
         Self {
-            vm: shared.new_vm(),
+            member: shared.join(),
             log: Log::keeping(settings.log_level, settings.log_lines, settings.log_line_bytes),
             settings,
             ledger: Ledger::default(),
-            clock: world.clock.clone(),
+            clock: world.clock.with_seed(world.next_seed()),
             shared,
             metrics: Metrics::default(),
             quota: Quota::new(quota),
@@ -138,7 +139,7 @@ impl Host {
             rebuild_requested: false,
             max_requests_per_io_cycle: None,
             stubbed: BTreeMap::new(),
-            upstreams: world.upstreams.session(),
+            upstreams: Arc::clone(&world.session),
             last_reply: None,
             declared: BTreeMap::new(),
             expressions: foreign::Expressions::default(),
@@ -158,13 +159,24 @@ impl Host {
         }
     }
 
+    /// What answers calls.
+    fn upstreams(&self) -> MutexGuard<'_, upstream::Session> {
+        // Sessions are valid at every step, and no code of ours panics while it holds one.
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The context that host calls act on now.
     fn context(&self) -> u32 {
         self.effective.unwrap_or(self.current)
     }
 
-    /// A copy of what a guest writes into a body.
-    fn written(&mut self, bytes: &[u8]) -> Bytes {
+    /// A copy of what a guest writes into a body of so many parts.
+    fn written(&mut self, bytes: &[u8], parts: usize) -> Bytes {
+        /// A part keeps all of the memory that it was cut from; more of them get their own.
+        const MOST_PARTS: usize = 16;
+        if parts > MOST_PARTS {
+            return Bytes::copy_from_slice(bytes);
+        }
         /// Room for a few chunks.
         const ROOM: usize = 64 * 1024;
         if self.writes.capacity() < bytes.len() {

@@ -140,7 +140,7 @@ impl Proxy {
         self.sound()?;
         let host = self.host();
         // What the callback put off is looked at, and not done.
-        host.actions.clear();
+        host.drop_actions();
         host.stopped = false;
         Ok(Step { answer, reply: host.last_reply.take(), ..Step::default() })
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Host;
 use super::actions::Action;
 use super::events::Event;
-use super::root::Root;
+use super::root::{Root, Stage};
 use super::settings::FailurePolicy;
 use super::stream::Stream;
 use crate::engine::{Callback, Fault, Guest, StartError};
@@ -33,6 +33,8 @@ pub struct Proxy {
     last_context: u32,
     root: u32,
     fault: Option<Fault>,
+    /// How many times what was put off is being worked off, one inside of the other.
+    depth: u32,
 }
 
 impl fmt::Debug for Proxy {
@@ -62,7 +64,7 @@ impl Proxy {
         configuration: &Bytes,
         measure: Measure,
     ) -> Result<Self, StartError> {
-        let mut proxy = Self { guest, measure, last_context: 0, root: 0, fault: None };
+        let mut proxy = Self { guest, measure, last_context: 0, root: 0, fault: None, depth: 0 };
         if measure.usage {
             proxy.book_start();
         }
@@ -89,10 +91,7 @@ impl Proxy {
             return Err(error);
         }
         let before = std::mem::replace(&mut self.root, root);
-        if let Some(retired) = self.host().roots.get_mut(&before) {
-            retired.retired = true;
-            self.end_unused_root(before);
-        }
+        self.retire(before);
         Ok(())
     }
 
@@ -160,8 +159,16 @@ impl Proxy {
         self.end_unused_root(root);
     }
 
+    /// Lets a root context end with its last stream.
+    fn retire(&mut self, root: u32) {
+        if let Some(of) = self.host().roots.get_mut(&root).filter(|of| of.stage == Stage::Live) {
+            of.stage = Stage::Retired;
+        }
+        self.end_unused_root(root);
+    }
+
     fn end_unused_root(&mut self, root: u32) {
-        let unused = |of: &Root| of.retired && of.open == 0 && !of.done_pending;
+        let unused = |of: &Root| of.stage == Stage::Retired && of.open == 0;
         if !self.host().roots.get(&root).is_some_and(unused) {
             return;
         }
@@ -170,11 +177,14 @@ impl Proxy {
         if ended {
             self.end_root(root);
         } else if let Some(of) = self.host().roots.get_mut(&root) {
-            of.done_pending = true;
+            of.stage = Stage::AtWork;
         }
     }
 
     fn end_root(&mut self, root: u32) {
+        if let Some(of) = self.host().roots.get_mut(&root) {
+            of.stage = Stage::Ending;
+        }
         self.tell(Callback::Delete { context: root });
         let host = self.host();
         host.roots.remove(&root);
@@ -192,10 +202,7 @@ impl Proxy {
     pub fn shut_down(&mut self) {
         let roots: Vec<_> = self.host().roots.keys().copied().collect();
         for root in roots {
-            if let Some(of) = self.host().roots.get_mut(&root) {
-                of.retired = true;
-            }
-            self.end_unused_root(root);
+            self.retire(root);
         }
     }
 
@@ -289,7 +296,7 @@ impl Proxy {
 
     fn next_ready_queue(&mut self) -> Option<(u32, u32)> {
         let host = self.host();
-        host.shared.take_ready(host.vm)
+        host.shared.take_ready(host.member.vm)
     }
 
     /// Makes a callback about a stream, lets happen what it put off, and says what its answer
@@ -328,8 +335,14 @@ impl Proxy {
 
     /// Works off what the last callback put off, in order. What that puts off comes last.
     pub(super) fn act(&mut self) {
-        while let Some(action) = self.host().actions.pop_front() {
-            self.host().quota.release(action.memory());
+        /// What an action causes may put off others, which come first, as in the real host; below
+        /// this depth they wait for those that are at work already.
+        const DEEPEST: u32 = 32;
+        if self.depth == DEEPEST {
+            return;
+        }
+        self.depth += 1;
+        while let Some(action) = self.host().next_action() {
             match action {
                 Action::Reply { context, reply } => self.reply(context, reply),
                 Action::Resume { context, direction } => self.resume(context, direction),
@@ -342,6 +355,7 @@ impl Proxy {
                 Action::EndRoot { root } => self.end_root(root),
             }
         }
+        self.depth -= 1;
     }
 
     /// Makes a callback and books what it cost.
@@ -369,7 +383,7 @@ impl Proxy {
         self.guest.host().ledger.called(took);
         answer.unwrap_or_else(|fault| {
             // What a VM that failed had put off is not done.
-            self.host().actions.clear();
+            self.host().drop_actions();
             self.fault = Some(fault);
             None
         })

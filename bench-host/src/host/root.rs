@@ -4,6 +4,19 @@ use bytes::Bytes;
 
 use super::Host;
 
+/// How far the life of a root context has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// New streams belong to it.
+    Live,
+    /// A newer one has taken over: it ends with its last stream.
+    Retired,
+    /// `proxy_on_done` answered that it is still at work: it ends with `proxy_done`.
+    AtWork,
+    /// It is being deleted.
+    Ending,
+}
+
 /// A root context.
 #[derive(Debug)]
 pub(super) struct Root {
@@ -13,15 +26,13 @@ pub(super) struct Root {
     pub open: u32,
     /// Nanoseconds between the end of a tick and the next one; 0 is no timer.
     pub tick_period: u64,
-    /// A newer configuration has taken over: the context ends with its last stream.
-    pub retired: bool,
-    /// `proxy_on_done` answered that the context is still at work; it ends with `proxy_done`.
-    pub done_pending: bool,
+    /// How far its life has come.
+    pub stage: Stage,
 }
 
 impl Root {
     pub fn new(configuration: Bytes) -> Self {
-        Self { configuration, open: 0, tick_period: 0, retired: false, done_pending: false }
+        Self { configuration, open: 0, tick_period: 0, stage: Stage::Live }
     }
 }
 

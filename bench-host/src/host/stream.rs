@@ -49,6 +49,8 @@ pub struct Stream {
     pub failed: bool,
     /// The stream was cut off.
     pub reset: bool,
+    /// The stream is being ended: whatever the plugin puts off now comes too late.
+    pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
     pub upstream_override: Option<Bytes>,
     /// When something last moved, in nanoseconds of the host's clock.
@@ -114,6 +116,8 @@ pub struct Half {
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
     pub arrived: u64,
+    /// Whether a frame of the body has arrived that waits, be it an empty one.
+    pub frame_waits: bool,
     /// Whether the last frame or the trailers have arrived.
     pub complete: bool,
     /// Nothing of this message goes on any more: the stream was answered instead.
@@ -147,6 +151,7 @@ impl Stream {
             replied_locally: false,
             failed: false,
             reset: false,
+            closing: false,
             upstream_override: None,
             moved: 0,
         }
@@ -162,7 +167,7 @@ impl Stream {
 
     /// Whether nothing more can happen: the response has ended, or the stream was cut off.
     pub fn is_over(&self) -> bool {
-        self.reset || self.response.received.ended
+        self.reset || self.closing || self.response.received.ended
     }
 }
 
@@ -271,7 +276,8 @@ impl Host {
     /// Addresses of the route's cluster, and how its hosts are (Higress).
     pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let cluster = self.settings.cluster_name.as_bytes();
-        let hosts = self.upstreams.hosts(cluster).iter();
+        let upstreams = self.upstreams();
+        let hosts = upstreams.hosts(cluster).iter();
         let pair =
             |host: &UpstreamHost| (host.address.clone().into_bytes(), host.details().into_bytes());
         hosts.map(pair).collect()

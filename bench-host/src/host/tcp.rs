@@ -86,7 +86,7 @@ impl Proxy {
             None | Some(0) if !closed => flow.release(),
             _ => flow.stopped = true,
         }
-        if end && direction == Direction::Response {
+        if end && !closed && direction == Direction::Response {
             // That is all that a network filter learns of the upstream's connection.
             let peer = PeerKind::Unknown as u32;
             self.tell(Callback::UpstreamClose { context, peer });

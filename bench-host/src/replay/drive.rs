@@ -41,15 +41,20 @@ pub(crate) fn pass_turn(slot: &mut Slot<'_>) {
 pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut Active>) {
     let due = slot.next_due();
     let now = slot.now();
+    // When the first of those that still wait has waited long enough.
+    let mut patience = None;
     for active in open {
         let moved = slot.stream(active.stream).map_or(0, |stream| stream.moved);
+        let end = moved.saturating_add(IDLE);
         active.waits += 1;
-        if due.is_none() || now.saturating_sub(moved) > IDLE || active.waits > MOST_WAITS {
+        if due.is_none() || now >= end || active.waits > MOST_WAITS {
             active.give_up();
+        } else {
+            patience = Some(patience.map_or(end, |patience: u64| patience.min(end)));
         }
     }
-    if let Some(due) = due {
-        slot.run_until(due);
+    if let (Some(due), Some(patience)) = (due, patience) {
+        slot.run_until(due.min(patience));
         slot.note_faults(None);
     }
 }

@@ -9,7 +9,7 @@ use super::outputs::Outputs;
 use super::worker::Worker;
 use super::{Options, ReplayError};
 use crate::engine::{HeapBooks, Plugin};
-use crate::host::{Crash, LogLine, Shared, World, canary};
+use crate::host::{Clock, Crash, LogLine, Shared, World, canary};
 use crate::measure::{Latency, Ledger};
 use crate::traffic::Traffic;
 
@@ -81,11 +81,12 @@ pub fn replay(
     let outputs = options.outputs.as_deref().map(Outputs::create).transpose()?;
     let shared = Shared::default();
     // A proxy's main thread tries a configuration before the workers get it.
-    let world =
-        World { shared: shared.clone(), upstreams: options.upstreams.clone(), ..World::default() };
+    let mut world = World::new(Clock::default(), shared.clone(), &options.upstreams);
+    world.worker = options.workers.get() as u64;
     canary(&|host| plugin.guest(host), &options.settings, &world, &options.configuration)?;
     let worker = |index| {
-        let worker = Worker::start(plugin, options, shared.clone(), outputs.as_ref(), progress);
+        let at = (shared.clone(), index);
+        let worker = Worker::start(plugin, options, at, outputs.as_ref(), progress);
         worker?.replay(traffic, index)
     };
     let run = if options.workers.get() == 1 {
@@ -94,9 +95,10 @@ pub fn replay(
         let worker = &worker;
         let runs = thread::scope(|scope| {
             let threads: Vec<_> = (0..options.workers.get())
-                .map(|index| scope.spawn(move || worker(index)))
+                .map(|index| thread::Builder::new().spawn_scoped(scope, move || worker(index)))
                 .collect();
             let joined = threads.into_iter().map(|thread| {
+                let thread = thread.map_err(ReplayError::Thread)?;
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             });
             joined.collect::<Result<Vec<_>, _>>()

@@ -9,7 +9,7 @@ use super::outputs::Outputs;
 use super::run::Run;
 use super::{Options, ReplayError};
 use crate::engine::{Plugin, StartError};
-use crate::host::{Clock, Host, Received, Shared, Slot, StartTimes, Stream, World};
+use crate::host::{Clock, Ended, Received, Shared, Slot, StartTimes, Stream, World};
 use crate::traffic::{Exchange, HttpVersion, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -33,12 +33,13 @@ impl<'a> Worker<'a> {
     pub fn start(
         plugin: &'a dyn Plugin,
         options: &'a Options,
-        shared: Shared,
+        (shared, index): (Shared, usize),
         outputs: Option<&'a Outputs>,
         progress: &'a (dyn Fn(u64) + Sync),
     ) -> Result<Self, StartError> {
         let clock = if options.wall_clock { Clock::wall_clock() } else { Clock::default() };
-        let world = World { clock, shared, upstreams: options.upstreams.clone() };
+        let mut world = World::new(clock, shared, &options.upstreams);
+        world.worker = index as u64;
         let began = world.clock.now();
         let slot = Slot::start(
             |host| plugin.guest(host),
@@ -184,11 +185,12 @@ impl<'a> Worker<'a> {
         run.vms = slot.vms();
         run.rebuilds = slot.rebuilds();
         run.crashes = slot.crashes().to_vec();
+        run.unmatched = slot.unmatched();
         for ended in slot.finish() {
             run.heap.pages_final = ended.heap.pages;
             run.heap.pages_peak = run.heap.pages_peak.max(ended.heap.pages);
             run.heap.books = ended.heap.books;
-            let Host { ledger, log, stubbed, upstreams, quota, .. } = ended.host;
+            let Ended { ledger, log, stubbed, refused, .. } = ended;
             run.ledger.add(&ledger);
             // A plugin that crashes at every request must not fill the memory with what it says.
             let room = options.settings.log_lines.saturating_sub(run.log.len());
@@ -199,9 +201,7 @@ impl<'a> Worker<'a> {
             for (name, count) in stubbed {
                 *run.stubbed.entry(name).or_insert(0) += count;
             }
-            run.unmatched.0.extend_from_slice(upstreams.unmatched());
-            run.unmatched.1 += upstreams.unmatched_calls();
-            run.refused.extend(quota.refused().map(|(what, _)| what));
+            run.refused.extend(refused);
         }
         run
     }
@@ -235,9 +235,13 @@ impl<'a> Worker<'a> {
     }
 
     /// Whether a request is due; with nothing else to do, waits until it is.
-    fn is_due(&self, begin: Instant, number: u64, idle: bool) -> bool {
+    fn is_due(&mut self, begin: Instant, number: u64, idle: bool) -> bool {
         let ahead = self.due(begin, number).saturating_duration_since(Instant::now());
-        if idle {
+        if idle && self.options.wall_clock {
+            // Timers fire and answers arrive meanwhile.
+            let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX);
+            self.slot.run_until(self.slot.now().saturating_add(ahead));
+        } else if idle {
             thread::sleep(ahead);
         }
         idle || ahead.is_zero()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::{Fault, Plugin, StartError};
 use crate::host::{
-    Clock, Direction, HeaderMap, LogLine, Measure, Received, Settings, Slot, Step, World,
+    Clock, Direction, HeaderMap, LogLine, Measure, Received, Settings, Shared, Slot, Step, World,
 };
 use crate::measure::Ledger;
 use crate::replay::active::{Active, Step as Turn};
@@ -55,7 +55,7 @@ impl<'a> Session<'a> {
         measure: Measure,
     ) -> Result<Self, StartError> {
         let clock = setup.frozen.map(Clock::frozen).unwrap_or_default();
-        let world = World { clock, upstreams: setup.upstreams.clone(), ..World::default() };
+        let world = World::new(clock, Shared::default(), &setup.upstreams);
         let mut settings = setup.settings.clone();
         if setup.whole_log {
             settings.log_lines = LOG_LINES;

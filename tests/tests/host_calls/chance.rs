@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bench_host::engine::wasm::WasmPlugin;
-use bench_host::host::{Profile, World};
+use bench_host::host::{Clock, Profile, Shared, World};
 use bench_host::testing::{Answer, Call, TestHost};
 use bench_host::upstream::Upstreams;
 use proptest::prelude::*;
@@ -259,7 +259,7 @@ fn record() -> impl Strategy<Value = String> {
 fn check(profile: Profile, records: &[String]) {
     let (module, plugin) = module();
     let upstreams = Upstreams::parse(UPSTREAMS, "test").unwrap();
-    let world = World { upstreams, ..World::default() };
+    let world = World::new(Clock::default(), Shared::default(), &upstreams);
     let settings = settings(profile, module);
     let mut host = TestHost::start_in(plugin, settings, world, &records.concat()).unwrap();
     for http1 in [false, true] {

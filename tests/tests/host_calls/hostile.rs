@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use bench_host::engine::wasm::WasmPlugin;
-use bench_host::host::{Profile, World};
+use bench_host::host::{Clock, Profile, Shared, World};
 use bench_host::testing::{Answer, Call, Outcome, TestHost};
 use bench_host::upstream::Upstreams;
 
@@ -298,7 +298,7 @@ fn started(
     let plugin = WasmPlugin::compile(&module, LIMITS).unwrap();
     let settings = settings(profile, &module);
     let upstreams = Upstreams::parse(UPSTREAMS, "test").unwrap();
-    let world = World { upstreams, ..World::default() };
+    let world = World::new(Clock::default(), Shared::default(), &upstreams);
     TestHost::start_in(&plugin, settings, world, "cfg").unwrap()
 }
 

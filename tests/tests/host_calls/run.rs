@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bench_host::engine::wasm::{Limits, WasmPlugin};
-use bench_host::host::{Direction, LogLine, PeerKind, Profile, Settings, World};
+use bench_host::host::{Clock, Direction, LogLine, PeerKind, Profile, Settings, Shared, World};
 use bench_host::module::Module;
 use bench_host::testing::{Outcome, TestHost};
 use bench_host::upstream::Upstreams;
@@ -82,7 +82,7 @@ fn run_on(
         Err(error) => return mistakes.push(format!("does not compile: {error}")),
     };
     let upstreams = Upstreams::parse(scenario.upstreams, "test").unwrap();
-    let world = World { upstreams, ..World::default() };
+    let world = World::new(Clock::default(), Shared::default(), &upstreams);
     let host = TestHost::start_in(&plugin, settings(profile, &module), world, "cfg");
     let mut host = match host {
         Ok(host) => host,

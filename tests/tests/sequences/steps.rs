@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use bench_host::engine::Plugin as _;
 use bench_host::host::{
-    Direction, Ended, Level, Measure, Received, Settings, Slot, Stream, StreamId, World,
+    Clock, Direction, Ended, Level, Measure, Received, Settings, Shared, Slot, Stream, StreamId,
+    World,
 };
 use bench_host::upstream::Upstreams;
 
@@ -16,7 +17,8 @@ pub use bench_host::host::Direction::{Request, Response};
 
 /// A world with these upstreams, whose clock shows nothing but what a test lets pass.
 pub fn world(upstreams: &str) -> World {
-    World { upstreams: Upstreams::parse(upstreams, "test").unwrap(), ..World::default() }
+    let upstreams = Upstreams::parse(upstreams, "test").unwrap();
+    World::new(Clock::default(), Shared::default(), &upstreams)
 }
 
 /// A worker of its own, whose VMs can be looked at when they have ended.
@@ -30,7 +32,7 @@ pub fn slot(body: &str, settings: Settings, world: World) -> Slot<'static> {
 
 /// What a VM that has ended had logged.
 pub fn logged(ended: &Ended) -> String {
-    let lines = ended.host.log.lines().iter();
+    let lines = ended.log.lines().iter();
     lines.map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
 }
 

@@ -30,7 +30,7 @@ pub struct Limits {
 
 impl Limits {
     /// Seconds of work for any machine, and still the end of an endless loop.
-    pub const FUEL: u64 = 10_000_000_000;
+    pub const FUEL: u64 = 2_000_000_000;
 
     /// What the proxy-wasm C++ host allows: `PROXY_WASM_HOST_MAX_WASM_MEMORY_SIZE_BYTES`.
     pub const MEMORY: usize = 1024 * 1024 * 1024;

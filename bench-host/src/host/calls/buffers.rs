@@ -44,14 +44,15 @@ pub fn set_buffer_bytes<C: Caller>(
 ) -> Answer<C> {
     let kind = kind(c, buffer)?;
     c.read(data.0, data.1, |host, bytes| {
-        let written = host.written(bytes);
         let most = host.settings.quota;
         let body = host.open_buffer(kind)?;
-        if (body.memory() as u64).saturating_add(written.len() as u64) > most {
-            host.quota.refuse("bodies", written.len() as u64);
+        let (memory, parts) = (body.memory() as u64, body.parts());
+        if memory.saturating_add(bytes.len() as u64) > most {
+            host.quota.refuse("bodies", bytes.len() as u64);
             return Err(Status::InternalFailure);
         }
-        body.set(start as usize, length as usize, written)?;
+        let written = host.written(bytes, parts);
+        host.open_buffer(kind)?.set(start as usize, length as usize, written)?;
         host.ledger.bytes_out(bytes.len() as u64);
         Ok::<_, Status>(())
     })??;

@@ -23,7 +23,7 @@ pub fn set_shared_data<C: Caller>(c: &mut C, key: Span, value: Span, cas: u32) -
 pub fn register_queue<C: Caller>(c: &mut C, name: Span, out: u64) -> Answer<C> {
     let name = take(c, name)?;
     let host = c.host();
-    let token = host.shared.register(host.vm, host.root(), &name)?;
+    let token = host.shared.register(host.member.vm, host.root(), &name)?;
     Ok(put_u32(c, out, token)?)
 }
 

@@ -4,6 +4,7 @@ use super::{Answer, Caller, Out, Span, give_bytes, put_u32, put_u64};
 use crate::host::abi::Status;
 use crate::host::actions::Action;
 use crate::host::log::Level;
+use crate::host::root::Stage;
 
 /// `proxy_log`
 pub fn log<C: Caller>(c: &mut C, level: u32, message: Span) -> Answer<C> {
@@ -55,10 +56,9 @@ pub fn get_status<C: Caller>(c: &mut C, code: u64, message: Out) -> Answer<C> {
 pub fn done<C: Caller>(c: &mut C) -> Answer<C> {
     let host = c.host();
     let root = host.root();
-    let pending = host.roots.get(&root).is_some_and(|of| of.done_pending);
-    if !pending {
-        return Err(Status::NotFound.into());
-    }
+    // Once: whoever says it again is not waited for any more.
+    let of = host.roots.get_mut(&root).filter(|of| of.stage == Stage::AtWork);
+    of.ok_or(Status::NotFound)?.stage = Stage::Ending;
     Ok(host.put_off(Action::EndRoot { root })?)
 }
 

@@ -55,6 +55,11 @@ impl Shared {
         self.proxy.vms.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// A membership of a new VM: queues forget it when it ends.
+    pub(super) fn join(&self) -> Member {
+        Member { vm: self.new_vm(), shared: self.clone() }
+    }
+
     /// A value and the number to compare and swap with.
     pub fn get(&self, key: &[u8]) -> Option<(Vec<u8>, u32)> {
         self.tables().data.get(&self.vm_id, key)
@@ -135,6 +140,20 @@ impl Shared {
     fn tables(&self) -> MutexGuard<'_, Tables> {
         // No code of ours panics while it holds the lock, and the tables are valid at every step.
         self.proxy.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A VM among those that share data and queues.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// Its number.
+    pub vm: u64,
+    shared: Shared,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.shared.forget(self.vm);
     }
 }
 
