@@ -106,7 +106,7 @@ pub fn module() -> Vec<u8> {
         let mut parameters = String::new();
         for kind in import.arguments() {
             parameters += match kind {
-                Kind::Number | Kind::Place => "i32 ",
+                Kind::Number | Kind::Period | Kind::Place => "i32 ",
                 Kind::Long => "i64 ",
                 Kind::Bytes | Kind::Pairs => "i32 i32 ",
             };
@@ -154,7 +154,7 @@ fn dispatch() -> String {
         let mut offset = HEAD;
         for kind in import.arguments() {
             let (words, ty) = match kind {
-                Kind::Number | Kind::Place => (1, "i32"),
+                Kind::Number | Kind::Period | Kind::Place => (1, "i32"),
                 Kind::Long => (2, "i64"),
                 Kind::Bytes | Kind::Pairs => (2, "i32"),
             };

@@ -5,6 +5,9 @@
 pub enum Kind {
     /// `n`: a number.
     Number,
+    /// `t`: a period. Short ones are left out: a stream that the guest holds waits five minutes of
+    /// the virtual clock, and a tick for each of its milliseconds takes too long.
+    Period,
     /// `l`: a number of 64 bits.
     Long,
     /// `s`: address and length of bytes.
@@ -30,6 +33,7 @@ impl Import {
     pub fn arguments(&self) -> impl Iterator<Item = Kind> {
         self.arguments.bytes().map(|letter| match letter {
             b'l' => Kind::Long,
+            b't' => Kind::Period,
             b's' => Kind::Bytes,
             b'h' => Kind::Pairs,
             b'p' => Kind::Place,
@@ -75,7 +79,7 @@ pub const IMPORTS: [Import; 65] = [
     env("proxy_grpc_send", "nsn"),
     env("proxy_grpc_close", "n"),
     env("proxy_grpc_cancel", "n"),
-    env("proxy_set_tick_period_milliseconds", "n"),
+    env("proxy_set_tick_period_milliseconds", "t"),
     env("proxy_get_current_time_nanoseconds", "p"),
     env("proxy_define_metric", "nsp"),
     env("proxy_increment_metric", "nl"),

@@ -111,6 +111,7 @@ impl Script {
         for kind in import.arguments() {
             match kind {
                 Kind::Number => record.push(Word::Plain(number(input))),
+                Kind::Period => record.push(Word::Plain(number(input).saturating_mul(64))),
                 Kind::Long => {
                     record.push(Word::Plain(number(input)));
                     record.push(Word::Plain(number(input)));
