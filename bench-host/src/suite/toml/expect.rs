@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use regex::bytes::Regex;
 use serde::{Deserialize, Deserializer, de};
@@ -33,8 +34,12 @@ pub(in super::super) struct Expect {
 #[derive(Debug, Default)]
 pub(in super::super) struct Places {
     pub case: Place,
-    lines: Vec<usize>,
+    /// Shared by all cases: a table for each would take the square of the file.
+    lines: Lines,
 }
+
+/// Where the lines of a file begin.
+pub(in super::super) type Lines = Arc<[usize]>;
 
 /// What one side of the proxy should have got.
 #[derive(Debug, Default, Deserialize)]
@@ -147,16 +152,26 @@ impl<'de> Deserialize<'de> for LogMatcher {
     }
 }
 
+/// Where the lines of a text begin.
+pub(super) fn lines(text: &str) -> Lines {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+}
+
 impl Expect {
-    /// Takes down where lines of the file begin.
-    pub fn locate(&mut self, text: &str, case: Place) {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
-        self.places = Places { case, lines };
+    /// Takes down where the case stands, and where the lines of its file begin.
+    pub fn locate(&mut self, lines: &Lines, case: Place) {
+        self.places = Places { case, lines: Arc::clone(lines) };
     }
 }
 
 impl Places {
+    /// Whether both know of the lines from one table.
+    #[cfg(test)]
+    pub fn shares(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.lines, &other.lines)
+    }
+
     /// The place of something that was read with its span.
     pub fn of<T>(&self, spanned: &Spanned<T>) -> Place {
         let at = spanned.span().start;

@@ -35,6 +35,14 @@ mod tests {
     }
 
     #[test]
+    fn cases_share_what_they_know_of_their_file() {
+        let file = read("[[case]]\nname = 'a'\n\n  [[case]]\nname = 'b'").unwrap();
+        let places: Vec<_> = file.cases.iter().map(|case| case.at.to_string()).collect();
+        assert_eq!(places, ["1:1", "4:3"]);
+        assert!(file.cases[0].expect.places.shares(&file.cases[1].expect.places));
+    }
+
+    #[test]
     fn mistakes_are_told_with_their_place() {
         let said: Vec<String> = [
             "[[case]]\nname = 'a'\nnmae = 'b'",

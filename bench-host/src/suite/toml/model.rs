@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::place::Place;
-use super::expect::Expect;
+use super::expect::{self, Expect};
 use super::values::{Config, Fields, HostName, Http, LogLevel, Size, Status};
 use crate::traffic::lines_body::WrittenBody;
 
@@ -121,11 +121,16 @@ pub(in super::super) struct Response {
 impl File {
     /// Finds the places of what was read, and fills in the defaults.
     pub fn locate(&mut self, text: &str) {
+        let lines = expect::lines(text);
         for case in std::mem::take(&mut self.written) {
-            let at = Place::of(text, case.span().start);
+            let start = case.span().start;
+            let line = lines.partition_point(|begin| *begin <= start);
+            let begin = line.checked_sub(1).and_then(|line| lines.get(line)).copied();
+            let before = text.get(begin.unwrap_or(0)..start).unwrap_or_default();
+            let at = Place { line, column: before.chars().count() + 1 };
             let mut case = case.into_inner();
             case.at = at;
-            case.expect.locate(text, at);
+            case.expect.locate(&lines, at);
             self.cases.push(case);
         }
     }
