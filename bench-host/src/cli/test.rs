@@ -85,6 +85,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return super::print(&(lines.collect::<String>() + &total));
     }
     let module = module(plugin, &suite)?;
+    let refused = module.facts.not_offered();
+    if !refused.is_empty() {
+        let names = refused.join(", ");
+        eprintln!("warning: imports that no proxy offers, so proxies refuse the module: {names}");
+    }
     let options = options(arguments, &suite, &module)?;
     let limits = arguments.limits.limits();
     let counted = WasmPlugin::compile(&module.bytes, limits)?;

@@ -101,6 +101,16 @@ impl Delivery {
 }
 
 impl Host {
+    /// Whether a script has the cluster; a call to another one is noted.
+    fn is_known(&self, cluster: &[u8]) -> bool {
+        let mut upstreams = self.upstreams();
+        let known = upstreams.knows(cluster);
+        if !known {
+            upstreams.refused(cluster);
+        }
+        known
+    }
+
     /// Makes an HTTP call; answers its token.
     pub(super) fn http_call(
         &mut self,
@@ -114,7 +124,7 @@ impl Host {
         let timeout = i32::try_from(timeout).map_err(|_| Status::BadArgument)?;
         let has = |name: &[u8]| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         let complete = has(b":path") && has(b":method") && has(b":authority");
-        if !self.upstreams().knows(cluster) || !complete {
+        if !complete || !self.is_known(cluster) {
             return Err(Status::BadArgument);
         }
         let token = self.add_callout(Kind::Http, None)?;
@@ -131,7 +141,7 @@ impl Host {
 
     /// Makes a gRPC call, or opens a stream; answers its token.
     pub(super) fn grpc_call(&mut self, cluster: &[u8], call: &GrpcCall<'_>) -> Result<u32, Status> {
-        if !self.upstreams().knows(cluster) {
+        if !self.is_known(cluster) {
             return Err(Status::ParseFailure);
         }
         let kind = match call.kind {
@@ -182,7 +192,7 @@ impl Host {
 
     /// Prepares a Redis cluster. Whether it can be reached, only its calls tell.
     pub(super) fn redis_init(&mut self, cluster: &[u8], timeout: u32) -> Result<(), Status> {
-        if !self.upstreams().knows(cluster) {
+        if !self.is_known(cluster) {
             return Err(Status::BadArgument);
         }
         let timeout = Duration::from_millis(timeout.into());
@@ -193,7 +203,7 @@ impl Host {
 
     /// Makes a Redis call; answers its token.
     pub(super) fn redis_call(&mut self, cluster: &[u8], query: &[u8]) -> Result<u32, Status> {
-        if !self.upstreams().knows(cluster) {
+        if !self.is_known(cluster) {
             return Err(Status::BadArgument);
         }
         let timeout = *self.callouts.redis.get(cluster).ok_or(Status::InternalFailure)?;

@@ -63,6 +63,13 @@ impl Facts {
         Ok(())
     }
 
+    /// What the module imports that no proxy offers under its ABI version. Proxies refuse such a
+    /// module; the bench host runs it.
+    pub fn not_offered(&self) -> Vec<String> {
+        let unknown = self.imports.iter().filter(|import| !import.known);
+        unknown.map(|import| format!("{}.{}", import.module, import.name)).collect()
+    }
+
     /// Whether the module exports a function of this name.
     #[must_use]
     pub fn exports_function(&self, name: &str) -> bool {

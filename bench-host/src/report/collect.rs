@@ -103,7 +103,14 @@ impl PluginInfo {
     /// A plugin that is linked natively and so has no module.
     #[must_use]
     pub fn native(name: &str) -> Self {
-        Self { path: name.to_owned(), sha256: None, bytes: None, abi: None, sdk: None }
+        Self {
+            path: name.to_owned(),
+            sha256: None,
+            bytes: None,
+            abi: None,
+            sdk: None,
+            not_offered: Vec::new(),
+        }
     }
 
     /// A module.
@@ -116,6 +123,7 @@ impl PluginInfo {
             sha256: Some(facts.sha256.clone()),
             bytes: Some(facts.bytes),
             abi: facts.abi.map(|abi| abi.to_string()),
+            not_offered: facts.not_offered(),
             sdk: facts.sdk.as_ref().map(|sdk| super::SdkInfo {
                 name: sdk.name.clone(),
                 version: sdk.version.clone(),

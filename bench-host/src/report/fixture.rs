@@ -27,6 +27,7 @@ pub(crate) fn context<'a>(traffic: &'a Traffic, options: &'a Options) -> Context
                 version: Some("0.1.0".to_owned()),
                 settings: BTreeMap::from([("arena".to_owned(), "64KiB".to_owned())]),
             }),
+            not_offered: Vec::new(),
         },
         engine: "wasmtime",
         engine_version: "48.0.8",

@@ -74,6 +74,9 @@ pub struct PluginInfo {
     pub abi: Option<String>,
     /// What built it, where that can be told.
     pub sdk: Option<SdkInfo>,
+    /// Imports that no proxy offers: proxies refuse the module.
+    #[serde(default)]
+    pub not_offered: Vec<String>,
 }
 
 /// The SDK that a plugin was built with.
@@ -359,7 +362,8 @@ mod tests {
               "settings": {
                 "arena": "64KiB"
               }
-            }
+            },
+            "not_offered": []
           },
           "host": {
             "profile": "envoy",

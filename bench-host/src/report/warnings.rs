@@ -20,6 +20,14 @@ pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     if result.requests.failed > 0 {
         lines.push(format!("{} failed", counted(result.requests.failed, "request", "requests")));
     }
+    let refused = &result.plugin.not_offered;
+    if !refused.is_empty() {
+        let names: Vec<_> = refused.iter().take(LINES).map(|name| plain(name)).collect();
+        let more = refused.len().saturating_sub(LINES) as u64;
+        let more = if more > 0 { format!(" and {}", count(more)) } else { String::new() };
+        let names = format!("{}{more}", names.join(", "));
+        lines.push(format!("imports that no proxy offers, so proxies refuse the module: {names}"));
+    }
     let stubs = result.stubbed_imports.iter();
     let stubs: Vec<_> = stubs.map(|(name, n)| format!("{} ({})", plain(name), count(*n))).collect();
     if !stubs.is_empty() {
@@ -28,7 +36,7 @@ pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     let unmatched = &result.unmatched_calls;
     if unmatched.count > 0 {
         let calls = counted(unmatched.count, "call", "calls");
-        lines.push(format!("{calls} that no rule of the upstreams answers:"));
+        lines.push(format!("{calls} that no upstream script answers:"));
         lines.extend(unmatched.first.iter().take(LINES).map(|call| format!("  {}", plain(call))));
     }
     let refused = result.refused.iter();

@@ -51,6 +51,11 @@ impl Session {
         self.script.clusters.contains_key(cluster)
     }
 
+    /// Notes a call to a cluster that the script does not have. Plugins often say nothing of it.
+    pub fn refused(&mut self, cluster: &[u8]) {
+        self.note(cluster, "no script has this cluster");
+    }
+
     /// The hosts of a cluster; none when it is unknown.
     pub fn hosts(&self, cluster: &[u8]) -> &[UpstreamHost] {
         self.script.clusters.get(cluster).map_or(&[], |cluster| &cluster.hosts)

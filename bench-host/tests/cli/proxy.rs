@@ -38,9 +38,21 @@ fn a_call_without_a_rule_is_named() {
     assert_eq!((code, &result["unmatched_calls"]["count"]), (0, &3.into()));
     let warning = table.split_once("3 calls that").unwrap().1;
     assert_snapshot!(warning, @"
-    no rule of the upstreams answers:
+    no upstream script answers:
        auth: http GET /check
     ");
+}
+
+#[test]
+fn a_cluster_that_nobody_knows_is_named_too() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", asking());
+    let (code, result, _) = result(&folder, UPLOAD);
+    assert_eq!((code, &result["requests"]["completed"]), (0, &3.into()));
+    let unmatched = serde_json::json!({
+        "count": 3, "first": ["auth: no script has this cluster"]
+    });
+    assert_eq!(result["unmatched_calls"], unmatched);
 }
 
 #[test]

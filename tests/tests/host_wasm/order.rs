@@ -2,7 +2,7 @@
 
 use bench_host::testing::{Answer, Call};
 
-use super::guest::{host, log, logging, stream_log};
+use super::guest::{host, log, logging, module, start_error, stream_log};
 
 fn callbacks(call: Call) -> String {
     let mut host = host(&logging(&[]));
@@ -148,11 +148,16 @@ fn a_plugin_without_callbacks_lets_everything_pass() {
 }
 
 #[test]
-fn an_export_of_another_type_is_as_good_as_none() {
-    let mut host = host(
-        r#"(func (export "proxy_on_request_headers") (param i64) (result i32) (unreachable))
-           (func (export "proxy_on_log") (result i32) (unreachable))
-           (global (export "proxy_on_request_body") i32 (i32.const 0))"#,
-    );
+fn a_callback_of_another_type_is_refused() {
+    let body = r#"(func (export "proxy_on_request_headers") (param i64) (result i32)
+        (unreachable))"#;
+    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_request_headers is (i64) -> i32, and not what the ABI says; proxies refuse it too");
+    let body = r#"(func (export "proxy_on_log") (result i32) (unreachable))"#;
+    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_log is () -> i32, and not what the ABI says; proxies refuse it too");
+}
+
+#[test]
+fn what_is_no_function_is_as_good_as_none() {
+    let mut host = host(r#"(global (export "proxy_on_request_body") i32 (i32.const 0))"#);
     assert!(host.send(Call::post("/").body("ab")).unwrap().downstream.ended);
 }

@@ -4,7 +4,7 @@ use wasmtime::{Instance, Store, TypedFunc};
 
 use super::caller::State;
 use super::run::Runner;
-use crate::engine::{Callback, Fault};
+use crate::engine::{Callback, Fault, StartError};
 
 /// The callbacks that the module has; each is looked up once for an instance.
 pub(super) struct Exports {
@@ -46,22 +46,56 @@ enum HeadersCallback {
     WithoutEnd(TypedFunc<(u32, u32), u32>),
 }
 
+/// What was found, unless there is a function of the name that has another type.
+fn sound<F>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    name: &str,
+    found: Option<F>,
+) -> Result<Option<F>, StartError> {
+    if found.is_some() {
+        return Ok(found);
+    }
+    let Some(other) = instance.get_func(&mut *store, name) else { return Ok(None) };
+    let ty = other.ty(&*store);
+    let list = |types: Vec<String>| types.join(", ");
+    let params = list(ty.params().map(|ty| ty.to_string()).collect());
+    let results = match list(ty.results().map(|ty| ty.to_string()).collect()) {
+        none if none.is_empty() => none,
+        results => format!(" -> {results}"),
+    };
+    Err(StartError::Module {
+        what: "load",
+        reason: format!(
+            "its {name} is ({params}){results}, and not what the ABI says; proxies refuse it too"
+        ),
+    })
+}
+
 impl Exports {
-    pub fn of(store: &mut Store<State>, instance: &Instance) -> Self {
-        // An export of another type than the ABI's is as good as none.
+    /// Looks the callbacks up.
+    ///
+    /// # Errors
+    /// [`StartError::Module`] for a callback of another type than the ABI's, which the C++ host
+    /// refuses as well ("Bad function signature").
+    pub fn of(store: &mut Store<State>, instance: &Instance) -> Result<Self, StartError> {
         macro_rules! typed {
-            ($name:literal) => {
-                instance.get_typed_func(&mut *store, $name).ok()
-            };
+            ($name:literal) => {{
+                let function = instance.get_typed_func(&mut *store, $name).ok();
+                sound(store, instance, $name, function)?
+            }};
         }
         macro_rules! headers {
-            ($name:literal) => {
-                typed!($name)
+            ($name:literal) => {{
+                let with_end = instance.get_typed_func(&mut *store, $name).ok();
+                let without = instance.get_typed_func(&mut *store, $name).ok();
+                let function = with_end
                     .map(HeadersCallback::WithEnd)
-                    .or_else(|| typed!($name).map(HeadersCallback::WithoutEnd))
-            };
+                    .or_else(|| without.map(HeadersCallback::WithoutEnd));
+                sound(store, instance, $name, function)?
+            }};
         }
-        Self {
+        Ok(Self {
             context_create: typed!("proxy_on_context_create"),
             vm_start: typed!("proxy_on_vm_start"),
             configure: typed!("proxy_on_configure"),
@@ -90,7 +124,7 @@ impl Exports {
             log: typed!("proxy_on_log"),
             done: typed!("proxy_on_done"),
             delete: typed!("proxy_on_delete"),
-        }
+        })
     }
 
     /// Makes a callback; `None` when the module does not have it. Allocates nothing.

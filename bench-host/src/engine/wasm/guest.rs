@@ -58,7 +58,7 @@ impl WasmPlugin {
         let allocate = allocate.ok_or_else(|| {
             missing("it exports neither malloc nor proxy_on_memory_allocate as (i32) -> i32")
         })?;
-        let exports = Exports::of(store, &instance);
+        let exports = Exports::of(store, &instance)?;
         store.data_mut().memory = Some(memory);
         store.data_mut().allocate = Some(Arc::new(allocate));
         runner.memory = Some(memory);

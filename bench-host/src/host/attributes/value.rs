@@ -78,6 +78,17 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`Status::SerializationFailure`] for a value of more than [`MAX_VALUE`] bytes.
+    pub(in crate::host) fn encoded(&self) -> Result<Bytes, Status> {
+        match self {
+            Self::String(bytes) | Self::Bytes(bytes) => Ok(bytes.clone()),
+            other => other.encode().map(Bytes::from),
+        }
+    }
+
+    /// The same as bytes of its own.
+    ///
+    /// # Errors
+    /// As [`encoded`](Self::encoded).
     pub(in crate::host) fn encode(&self) -> Result<Vec<u8>, Status> {
         match self {
             Self::Null => Ok(Vec::new()),

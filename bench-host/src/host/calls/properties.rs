@@ -4,8 +4,10 @@ use super::{Answer, Caller, Out, Span, give_bytes, take};
 
 /// `proxy_get_property`
 pub fn get_property<C: Caller>(c: &mut C, path: Span, out: Out) -> Answer<C> {
-    let path = take(c, path)?;
-    let value = c.host().property(&path)?;
+    let value = c.read(path.0, path.1, |host, path| {
+        host.ledger.bytes_out(path.len() as u64);
+        host.property(path)
+    })??;
     give_bytes(c, out, &value)
 }
 

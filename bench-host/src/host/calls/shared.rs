@@ -5,8 +5,10 @@ use crate::host::abi::Status;
 
 /// `proxy_get_shared_data`
 pub fn get_shared_data<C: Caller>(c: &mut C, key: Span, out: Out, cas: u64) -> Answer<C> {
-    let key = take(c, key)?;
-    let (value, number) = c.host().shared.get(&key).ok_or(Status::NotFound)?;
+    let (value, number) = c.read(key.0, key.1, |host, key| {
+        host.ledger.bytes_out(key.len() as u64);
+        host.shared.get(key).ok_or(Status::NotFound)
+    })??;
     give_bytes(c, out, &value)?;
     Ok(put_u32(c, cas, number)?)
 }

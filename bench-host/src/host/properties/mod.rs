@@ -4,6 +4,8 @@ mod set;
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::attributes::{Attributes, STATE_PREFIX};
 use super::{Host, Status};
 
@@ -23,15 +25,22 @@ impl Host {
     /// name that the segments lead to; filter state of the first segment's name. Beside what real
     /// proxies do, a path written with points is understood, and filter state that was set under
     /// several segments is found under them again.
-    pub(super) fn property(&self, path: &[u8]) -> Result<Vec<u8>, Status> {
+    pub(super) fn property(&self, path: &[u8]) -> Result<Bytes, Status> {
         let settings = &self.settings;
+        let context = self.context();
+        let attributes = self.attributes_of(context);
+        if settings.properties.is_empty()
+            && !settings.only_given_properties
+            && let Some(value) = attributes.at(segments(path))
+        {
+            // Nearly always, and without another look at the path.
+            return value.encoded();
+        }
         let dotted = joined(path);
         let given = settings.properties.get(path).or_else(|| settings.properties.get(&*dotted));
         if let Some(given) = given {
-            return Ok(given.clone());
+            return Ok(Bytes::copy_from_slice(given));
         }
-        let context = self.context();
-        let attributes = self.attributes_of(context);
         let state = dotted.strip_prefix(STATE_PREFIX).unwrap_or(&dotted);
         let value = if settings.only_given_properties && !dotted.starts_with(b"plugin_") {
             attributes.state(state)
@@ -44,9 +53,10 @@ impl Host {
         if value.is_none()
             && let Some(connection) = self.connections.get(&context)
         {
-            return connection.filter_state.get(state).cloned().ok_or(Status::NotFound);
+            let state = connection.filter_state.get(state).ok_or(Status::NotFound)?;
+            return Ok(Bytes::copy_from_slice(state));
         }
-        value.ok_or(Status::NotFound)?.encode()
+        value.ok_or(Status::NotFound)?.encoded()
     }
 
     /// What is known now of a context.
@@ -106,7 +116,10 @@ mod tests {
     }
 
     pub(super) fn get(host: &Host, path: &str) -> Option<String> {
-        host.property(path.as_bytes()).ok().map(|value| String::from_utf8(value).unwrap())
+        host.property(path.as_bytes())
+            .map(|value| value.to_vec())
+            .ok()
+            .map(|value| String::from_utf8(value).unwrap())
     }
 
     #[test]
@@ -119,7 +132,11 @@ mod tests {
         }
         assert_eq!(get(&host, "a\0b").as_deref(), Some("2"));
         for path in ["mine\0deeper", "\0mine", "a", "mine.", ".mine"] {
-            assert_eq!(host.property(path.as_bytes()), Err(Status::NotFound), "{path:?}");
+            assert_eq!(
+                host.property(path.as_bytes()).map(|value| value.to_vec()),
+                Err(Status::NotFound),
+                "{path:?}"
+            );
         }
         assert_eq!(get(&host, "request\0headers\0X.Y").as_deref(), Some("z"));
         assert_eq!(get(&host, "request.headers.x.y").as_deref(), Some("z"));
@@ -171,10 +188,10 @@ mod tests {
             let mut host = host(if higress { Profile::Higress } else { Profile::Envoy });
             host.current = if stream { 2 } else { 1 };
             let path = words.join(&separator);
-            let _ = host.property(&path);
+            let _ = host.property(&path).map(|value| value.to_vec());
             let set = host.set_property(&path, &value);
             prop_assert_eq!(set.is_ok(), stream);
-            let _ = host.property(&path);
+            let _ = host.property(&path).map(|value| value.to_vec());
         }
     }
 
@@ -183,7 +200,7 @@ mod tests {
         for byte in [0, b'.', b'a', 0xff] {
             let mut host = host(Profile::Envoy);
             let path = vec![byte; 1 << 20];
-            assert_eq!(host.property(&path), Err(Status::NotFound));
+            assert_eq!(host.property(&path).map(|value| value.to_vec()), Err(Status::NotFound));
             assert_eq!(host.set_property(&path, b"1"), Ok(()));
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::Budget;
 use crate::host::abi::Status;
 
@@ -12,12 +14,11 @@ pub(super) struct Data {
     last_cas: u32,
 }
 
-type Store = BTreeMap<Box<[u8]>, (Box<[u8]>, u32)>;
+type Store = BTreeMap<Box<[u8]>, (Bytes, u32)>;
 
 impl Data {
-    pub(super) fn get(&self, vm_id: &[u8], key: &[u8]) -> Option<(Vec<u8>, u32)> {
-        let (value, cas) = self.stores.get(vm_id)?.get(key)?;
-        Some((value.to_vec(), *cas))
+    pub(super) fn get(&self, vm_id: &[u8], key: &[u8]) -> Option<(Bytes, u32)> {
+        self.stores.get(vm_id)?.get(key).cloned()
     }
 
     pub(super) fn set(
@@ -45,12 +46,12 @@ impl Data {
             Some((old, number)) => {
                 budget.take(0, value.len().saturating_sub(old.len()))?;
                 budget.give_back(0, old.len().saturating_sub(value.len()));
-                *old = value.into();
+                *old = Bytes::copy_from_slice(value);
                 *number = next;
             }
             None => {
                 budget.take(1, key.len().saturating_add(value.len()))?;
-                store.insert(key.into(), (value.into(), next));
+                store.insert(key.into(), (Bytes::copy_from_slice(value), next));
             }
         }
         self.last_cas = next;
@@ -72,7 +73,7 @@ mod tests {
         let first = set(b"1", 99).expect("an absent key is stored whatever is given");
         let second = set(b"2", first).unwrap();
         assert_eq!(set(b"3", first), Err(Status::CasMismatch));
-        assert_eq!(data.get(b"vm", b"k"), Some((b"2".to_vec(), second)));
+        assert_eq!(data.get(b"vm", b"k"), Some(("2".into(), second)));
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod queues;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 pub use budget::Budget;
 
 use super::abi::Status;
@@ -61,7 +63,7 @@ impl Shared {
     }
 
     /// A value and the number to compare and swap with.
-    pub fn get(&self, key: &[u8]) -> Option<(Vec<u8>, u32)> {
+    pub fn get(&self, key: &[u8]) -> Option<(Bytes, u32)> {
         self.tables().data.get(&self.vm_id, key)
     }
 
@@ -167,7 +169,7 @@ mod tests {
         let theirs = ours.clone().with_id(b"theirs");
         ours.set(b"k", b"1", 0).unwrap();
         assert_eq!(theirs.get(b"k"), None);
-        assert_eq!(theirs.clone().with_id(b"ours").get(b"k").unwrap().0, b"1");
+        assert_eq!(theirs.clone().with_id(b"ours").get(b"k").unwrap().0, &b"1"[..]);
 
         let token = ours.register(ours.new_vm(), 1, b"q").unwrap();
         assert_eq!(ours.resolve(b"", b"q"), Ok(token));
@@ -180,7 +182,7 @@ mod tests {
         let shared = Shared::with_budget(Budget::new(200, 10));
         shared.set(b"k", b"1", 0).unwrap();
         assert_eq!(shared.set(b"k", &[0; 200], 0), Err(Status::InternalFailure));
-        assert_eq!(shared.get(b"k").unwrap().0, b"1");
+        assert_eq!(shared.get(b"k").unwrap().0, &b"1"[..]);
         let token = shared.register(1, 1, b"q").unwrap();
         assert_eq!(shared.enqueue(token, vec![0; 200]), Err(Status::InternalFailure));
         assert_eq!(shared.dequeue(token), Err(Status::Empty));
