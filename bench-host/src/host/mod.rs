@@ -8,6 +8,7 @@ mod callouts;
 pub mod calls;
 mod clock;
 mod connection;
+mod contexts;
 mod events;
 mod foreign;
 mod headers;
@@ -29,7 +30,7 @@ mod stream;
 mod tcp;
 mod views;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -54,6 +55,7 @@ pub use stream::{Half, Iteration, LocalReply, Stream};
 
 use actions::Action;
 use callouts::{Callouts, Delivery};
+use contexts::Contexts;
 use events::Events;
 use root::Root;
 
@@ -98,8 +100,8 @@ pub struct Host {
     expressions: foreign::Expressions,
     /// Root contexts: the plugin, once for each of its configurations that is in use.
     roots: BTreeMap<u32, Root>,
-    streams: HashMap<u32, Stream>,
-    connections: HashMap<u32, Connection>,
+    streams: Contexts<Stream>,
+    connections: Contexts<Connection>,
     /// The root context that is being configured, whose configuration may be read.
     configuring: Option<u32>,
     /// Calls that the plugin has made and that are not over.
@@ -144,8 +146,8 @@ impl Host {
             declared: BTreeMap::new(),
             expressions: foreign::Expressions::default(),
             roots: BTreeMap::new(),
-            streams: HashMap::new(),
-            connections: HashMap::new(),
+            streams: Contexts::default(),
+            connections: Contexts::default(),
             configuring: None,
             callouts: Callouts::default(),
             delivery: Delivery::default(),
