@@ -78,9 +78,9 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// [`Status::SerializationFailure`] for a value of more than [`MAX_VALUE`] bytes.
-    pub(in crate::host) fn encoded(&self) -> Result<Bytes, Status> {
+    pub(in crate::host) fn encoded(self) -> Result<Bytes, Status> {
         match self {
-            Self::String(bytes) | Self::Bytes(bytes) => Ok(bytes.clone()),
+            Self::String(bytes) | Self::Bytes(bytes) => Ok(bytes),
             other => other.encode().map(Bytes::from),
         }
     }
