@@ -143,6 +143,8 @@ impl From<&Options> for ReplayOptions {
             buffer_limit_bytes: options.settings.http1_buffer_limit(),
             configuration_bytes: options.configuration.len(),
             rate_per_second: options.rate,
+            failure_policy: options.settings.failure_policy.name().to_owned(),
+            clock: if options.wall_clock { "wall" } else { "virtual" }.to_owned(),
         }
     }
 }

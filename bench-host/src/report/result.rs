@@ -127,6 +127,12 @@ pub struct ReplayOptions {
     pub configuration_bytes: usize,
     /// Requests a second; `None` is as fast as it goes.
     pub rate_per_second: Option<f64>,
+    /// What becomes of streams when the plugin has failed.
+    #[serde(default)]
+    pub failure_policy: String,
+    /// `virtual`, or `wall` where timers and answers took the machine's time.
+    #[serde(default)]
+    pub clock: String,
 }
 
 /// The traffic, over all repetitions.
@@ -379,7 +385,9 @@ mod tests {
             "chunk_bytes": 16384,
             "buffer_limit_bytes": 1048576,
             "configuration_bytes": 0,
-            "rate_per_second": null
+            "rate_per_second": null,
+            "failure_policy": "fail-closed",
+            "clock": "virtual"
           },
           "traffic": {
             "source": "synth:upload,size=64KiB,requests=2",
