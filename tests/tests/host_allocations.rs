@@ -99,12 +99,13 @@ fn callbacks_and_host_calls_allocate_nothing() {
     }
 }
 
-/// Allocations of one replay of so many bytes in chunks of 1 KiB, each way.
-fn allocations(plugin: &WasmPlugin, configuration: &str, chunks: usize) -> usize {
+/// Allocations of one replay of so many bytes in chunks of 1 KiB, each way. `needle` is what the
+/// bodies have in every kilobyte, as the generator takes it.
+fn allocations(plugin: &WasmPlugin, configuration: &str, needle: &str, chunks: usize) -> usize {
     let mut options = Options::new(Settings::new(Profile::Envoy));
     options.configuration = configuration.to_owned().into();
     options.measure = Measure { time: false, usage: true };
-    let traffic = format!("synth:echo,size={chunks}KiB,chunk=1KiB");
+    let traffic = format!("synth:echo,size={chunks}KiB,chunk=1KiB{needle}");
     let traffic = Traffic::open(&traffic).unwrap();
     let before = ALLOCATIONS.get();
     let run = replay(plugin, &traffic, &options, &|_| ()).unwrap();
@@ -117,9 +118,13 @@ fn allocations(plugin: &WasmPlugin, configuration: &str, chunks: usize) -> usize
 /// changes bodies; none of these are in the traffic.
 const NOWHERE: &str = r#"{"rules": [{"find": "~~~~", "replace": "x"}]}"#;
 
+/// What is in every kilobyte of the traffic, and is replaced by as many bytes.
+const EVERYWHERE: &str = r#"{"rules": [{"find": "http://", "replace": "HTTP://"}]}"#;
+
 /// How many more allocations five times the chunks take.
-fn growth(plugin: &WasmPlugin) -> usize {
-    allocations(plugin, NOWHERE, 5_000) - allocations(plugin, NOWHERE, 1_000)
+fn growth(plugin: &WasmPlugin, configuration: &str, needle: &str) -> usize {
+    let allocations = |chunks| allocations(plugin, configuration, needle, chunks);
+    allocations(5_000) - allocations(1_000)
 }
 
 /// Here and there a list of the host doubles, which has nothing to do with how many chunks there
@@ -131,7 +136,21 @@ fn a_chunk_that_is_read_allocates_nothing() {
     for example in ["floor", "replace"] {
         let bytes = fs::read(module(example)).unwrap();
         let plugin = WasmPlugin::compile(&bytes, Limits::COUNTED).unwrap();
-        let more = growth(&plugin);
+        let more = growth(&plugin, NOWHERE, "");
         assert!(more < MOST, "{example}: {more} allocations for 8 000 chunks");
+    }
+}
+
+/// Memory for writes begins anew where what was written before is still held: at matches that a
+/// chunk's end cuts.
+const MOST_WRITTEN: usize = 64;
+
+#[test]
+fn neither_does_one_that_is_written() {
+    for example in ["floor", "replace"] {
+        let bytes = fs::read(module(example)).unwrap();
+        let plugin = WasmPlugin::compile(&bytes, Limits::COUNTED).unwrap();
+        let more = growth(&plugin, EVERYWHERE, ",needle=http://,every=1KiB");
+        assert!(more < MOST_WRITTEN, "{example}: {more} allocations for 8 000 chunks");
     }
 }
