@@ -24,6 +24,8 @@ pub struct Run {
     pub local_replies: u64,
     /// Requests that were cut off or stood still.
     pub failed: u64,
+    /// Why they failed, and how many of them.
+    pub failed_because: BTreeMap<String, u64>,
     /// Body traffic that went in.
     pub delivered: Delivered,
     /// How long requests took, counted from when they were due.
@@ -118,6 +120,9 @@ impl Run {
         self.completed += other.completed;
         self.local_replies += other.local_replies;
         self.failed += other.failed;
+        for (why, count) in other.failed_because {
+            *self.failed_because.entry(why).or_insert(0) += count;
+        }
         self.delivered.chunks += other.delivered.chunks;
         self.delivered.bytes += other.delivered.bytes;
         self.request_latency.add(&other.request_latency);

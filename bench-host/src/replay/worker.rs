@@ -9,7 +9,9 @@ use super::outputs::Outputs;
 use super::run::Run;
 use super::{Options, ReplayError};
 use crate::engine::{Plugin, StartError};
-use crate::host::{Clock, Ended, Received, Shared, Slot, StartTimes, Stream, World};
+use crate::host::{
+    Clock, Ended, Half, Iteration, Received, Shared, Slot, StartTimes, Stream, World,
+};
 use crate::traffic::{Exchange, HttpVersion, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -171,6 +173,7 @@ impl<'a> Worker<'a> {
             self.run.local_replies += u64::from(stream.replied_locally);
         } else {
             self.run.failed += 1;
+            *self.run.failed_because.entry(why_failed(&stream)).or_insert(0) += 1;
         }
         if let Some(outputs) = self.outputs {
             outputs.finish(active.number, label, &mut stream)?;
@@ -245,5 +248,23 @@ impl<'a> Worker<'a> {
             thread::sleep(ahead);
         }
         idle || ahead.is_zero()
+    }
+}
+
+/// Why a request did not come to its end.
+fn why_failed(stream: &Stream) -> String {
+    let held = |half: &Half| half.begun && half.iteration != Iteration::Running;
+    if stream.failed {
+        "the plugin had failed".to_owned()
+    } else if stream.reset && !stream.details.is_empty() {
+        format!("the response was cut off ({})", stream.details)
+    } else if stream.reset {
+        "the stream was cut off".to_owned()
+    } else if held(&stream.request) {
+        "the plugin held the request, and nothing was left that could let it go".to_owned()
+    } else if held(&stream.response) {
+        "the plugin held the response, and nothing was left that could let it go".to_owned()
+    } else {
+        "the response never ended".to_owned()
     }
 }

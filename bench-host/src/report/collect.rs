@@ -66,6 +66,7 @@ impl ResultFile {
                 completed: run.completed,
                 local_replies: run.local_replies,
                 failed: run.failed,
+                failed_because: run.failed_because.clone(),
                 latency_ns: taken.time.then(|| rounded(run.request_latency.percentiles())),
             },
             phases: Phase::ALL

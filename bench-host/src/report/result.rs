@@ -162,6 +162,9 @@ pub struct RequestCounts {
     pub local_replies: u64,
     /// Cut off, or stuck.
     pub failed: u64,
+    /// Why those failed, and how many of them.
+    #[serde(default)]
+    pub failed_because: BTreeMap<String, u64>,
     /// How long whole requests took, from when they were due; `None` where time was not taken.
     #[serde(default)]
     pub latency_ns: Option<Percentiles>,
@@ -400,6 +403,7 @@ mod tests {
             "completed": 2,
             "local_replies": 1,
             "failed": 0,
+            "failed_because": {},
             "latency_ns": {
               "mean": 2311050.0,
               "p50": 2100000,

@@ -19,6 +19,8 @@ pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     crashes(&mut lines, result);
     if result.requests.failed > 0 {
         lines.push(format!("{} failed", counted(result.requests.failed, "request", "requests")));
+        let why = result.requests.failed_because.iter().take(LINES);
+        lines.extend(why.map(|(why, number)| format!("  {} x {}", count(*number), plain(why))));
     }
     let refused = &result.plugin.not_offered;
     if !refused.is_empty() {

@@ -87,6 +87,19 @@ fn the_failure_policy_says_what_becomes_of_streams() {
 }
 
 #[test]
+fn a_plugin_that_holds_requests_for_good_is_told_of() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", asking());
+    // The plugin forgets all streams but the newest, and lets that one go alone.
+    folder.write("upstreams.toml", "[[cluster.auth.http]]\n");
+    let options = format!("{UPLOAD} --upstreams upstreams.toml --streams 3");
+    let (code, result, table) = result(&folder, &options);
+    assert_eq!((code, &result["requests"]["failed"]), (0, &2.into()));
+    let why = table.split_once("2 requests failed").unwrap().1.trim();
+    assert_snapshot!(why, @"2 x the plugin held the request, and nothing was left that could let it go");
+}
+
+#[test]
 fn http1_has_a_frame_more() {
     let folder = Folder::new();
     folder.write("plugin.wasm", super::plugins::edit());

@@ -65,8 +65,12 @@ impl WasmPlugin {
         };
         let engine = Engine::new(&config).map_err(fail)?;
         let module = Module::from_binary(&engine, bytes).map_err(fail)?;
-        let ticker = limits.deadline.map(|_| Arc::new(Ticker::start(&engine)));
-        Ok(Self { engine, module, limits, _ticker: ticker })
+        let ticker = limits.deadline.map(|_| Ticker::start(&engine)).transpose();
+        let ticker = ticker.map_err(|error| StartError::Module {
+            what: "load",
+            reason: format!("the machine starts no more threads: {error}"),
+        })?;
+        Ok(Self { engine, module, limits, _ticker: ticker.map(Arc::new) })
     }
 }
 
