@@ -59,6 +59,20 @@ pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut A
     }
 }
 
+/// Gives all exchanges their turns until they have finished.
+pub(crate) fn to_the_end(slot: &mut Slot<'_>, open: &mut [Active]) {
+    while open.iter().any(|active| !active.is_finished()) {
+        let mut moved = false;
+        for active in open.iter_mut().filter(|active| !active.is_finished()) {
+            moved |= step(slot, active) == Step::Moved;
+        }
+        pass_turn(slot);
+        if !moved {
+            wait(slot, open.iter_mut().filter(|active| !active.is_finished()));
+        }
+    }
+}
+
 /// Waits for answers to calls that are under way, though no stream is open any more.
 pub(crate) fn last_answers(slot: &mut Slot<'_>) {
     let end = slot.now().saturating_add(LAST_ANSWERS);

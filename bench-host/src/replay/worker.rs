@@ -12,7 +12,7 @@ use crate::engine::{Plugin, StartError};
 use crate::host::{
     Clock, Ended, Half, Iteration, Received, Shared, Slot, StartTimes, Stream, World,
 };
-use crate::traffic::{Exchange, HttpVersion, Traffic};
+use crate::traffic::{Exchange, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
 const TIMELINE: usize = 512;
@@ -106,11 +106,7 @@ impl<'a> Worker<'a> {
         };
         let mut exchange = exchange;
         exchange.http = self.options.http.unwrap_or(exchange.http);
-        let protocol = match exchange.http {
-            HttpVersion::Http1 => "HTTP/1.1",
-            HttpVersion::Http2 => "HTTP/2",
-        };
-        let stream = self.slot.open(protocol, upstream, downstream);
+        let stream = self.slot.open(exchange.http.protocol(), upstream, downstream);
         self.slot.note_faults(Some(number));
         let active = Active::new(stream, number, due, exchange, self.options.chunk);
         self.open.push((active, label));

@@ -10,10 +10,10 @@ use crate::host::{
     Clock, Direction, HeaderMap, LogLine, Measure, Received, Settings, Shared, Slot, Step, World,
 };
 use crate::measure::Ledger;
-use crate::replay::active::{Active, Step as Turn};
+use crate::replay::active::Active;
 use crate::replay::drive;
 use crate::testing::Outcome;
-use crate::traffic::{Exchange, HttpVersion};
+use crate::traffic::Exchange;
 use crate::upstream::Upstreams;
 
 /// What a VM starts with.
@@ -104,21 +104,12 @@ impl<'a> Session<'a> {
     /// Passes a whole exchange through the filter manager, and waits for the answers to calls that
     /// the plugin made beside it.
     pub fn exchange(&mut self, exchange: Exchange, cut: NonZeroUsize) -> Result<Outcome, Fault> {
-        let protocol = match exchange.http {
-            HttpVersion::Http1 => "HTTP/1.1",
-            HttpVersion::Http2 => "HTTP/2",
-        };
         let slot = &mut self.slot;
-        let stream = slot.open(protocol, Received::keeping(), Received::keeping());
-        let mut active = Active::new(stream, 0, Instant::now(), exchange, cut);
-        while !active.is_finished() {
-            let turn = drive::step(slot, &mut active);
-            drive::pass_turn(slot);
-            if turn == Turn::Waits {
-                drive::wait(slot, std::iter::once(&mut active));
-            }
-        }
-        let stream = slot.close(active.stream);
+        let (up, down) = (Received::keeping(), Received::keeping());
+        let stream = slot.open(exchange.http.protocol(), up, down);
+        let mut open = [Active::new(stream, 0, Instant::now(), exchange, cut)];
+        drive::to_the_end(slot, &mut open);
+        let stream = slot.close(stream);
         drive::last_answers(slot);
         slot.note_faults(None);
         if let Some(crash) = slot.crashes().first() {

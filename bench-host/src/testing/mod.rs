@@ -40,9 +40,8 @@ use crate::engine::native::NativePlugin;
 use crate::engine::{Fault, Plugin, StartError};
 use crate::host::{Level, LogLine, Measure, Profile, Proxy, Received, Settings, Slot, World};
 use crate::measure::Ledger;
-use crate::replay::active::{Active, Step};
+use crate::replay::active::Active;
 use crate::replay::drive;
-use crate::traffic::HttpVersion;
 
 /// A proxy with one plugin, to which a test sends requests.
 #[derive(Debug)]
@@ -152,25 +151,11 @@ impl TestHost {
         let mut open = Vec::new();
         for (number, call) in (0..).zip(calls) {
             let exchange = call.into_exchange();
-            let protocol = match exchange.http {
-                HttpVersion::Http1 => "HTTP/1.1",
-                HttpVersion::Http2 => "HTTP/2",
-            };
             let (up, down) = (Received::keeping(), Received::keeping());
-            let stream = self.slot.open(protocol, up, down);
+            let stream = self.slot.open(exchange.http.protocol(), up, down);
             open.push(Active::new(stream, number, Instant::now(), exchange, WHOLE));
         }
-        while open.iter().any(|active| !active.is_finished()) {
-            let mut moved = false;
-            for active in open.iter_mut().filter(|active| !active.is_finished()) {
-                moved |= drive::step(&mut self.slot, active) == Step::Moved;
-            }
-            drive::pass_turn(&mut self.slot);
-            if !moved {
-                let waiting = open.iter_mut().filter(|active| !active.is_finished());
-                drive::wait(&mut self.slot, waiting);
-            }
-        }
+        drive::to_the_end(&mut self.slot, &mut open);
         let closed = open.iter().filter_map(|active| {
             let stream = self.slot.close(active.stream);
             self.slot.note_faults(Some(active.number));

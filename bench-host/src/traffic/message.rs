@@ -28,6 +28,16 @@ pub enum HttpVersion {
     Http2,
 }
 
+impl HttpVersion {
+    /// As the property `request.protocol` shows it.
+    pub const fn protocol(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2",
+        }
+    }
+}
+
 /// Headers, body and trailers of a request or of a response.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
