@@ -178,7 +178,7 @@ fn a_suite_that_fails_says_where_and_how() {
     suite.toml:2:1: exchange: local_reply differs
       expected: true
         actual: false
-    suite.toml:9:8: log: this line is missing; logged was
+    suite.toml:9:8: log: a line that matches /^none$/ is missing; logged was
       [info] configured
       [info] headers
     suite.toml:10:15: log: "headers" was logged
@@ -206,6 +206,36 @@ fn a_suite_that_fails_says_where_and_how() {
     assert_snapshot!(output.stderr, @"error: the plugin failed in 1 case");
     assert_eq!(output.code, 4);
     assert_eq!(run(FAILING, "--filter otherwise").code, 3);
+}
+
+#[test]
+fn a_case_brings_its_upstreams() {
+    let folder = Folder::new();
+    folder.write("asking.wasm", super::plugins::asking());
+    folder.write(
+        "suite.toml",
+        r#"
+        [[case]]
+        name = "the call is answered"
+        upstreams.cluster.auth.http = [{ match = { path = "/check" }, latency = "3ms" }]
+        expect.downstream = { status = 200 }
+
+        [[case]]
+        name = "the call is never answered"
+        upstreams.cluster.auth.http = [{ latency = "1h" }]
+        expect.downstream = { status = 200 }
+
+        [[case]]
+        name = "the script makes no sense"
+        upstreams.cluster.auth.latenzy = "1h"
+        "#,
+    );
+    let output = folder.run("test asking.wasm suite.toml");
+    assert_eq!(output.code, 3, "{output:?}");
+    assert!(output.stdout.contains("test the call is answered ... ok"), "{}", output.stdout);
+    // Envoy's own answer of 504 lets the request go as well.
+    assert!(output.stdout.contains("test the call is never answered ... ok"), "{}", output.stdout);
+    assert!(output.stdout.contains("unknown field `latenzy`"), "{}", output.stdout);
 }
 
 #[test]

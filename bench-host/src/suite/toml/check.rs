@@ -45,7 +45,9 @@ impl Check<'_> {
         for matcher in &expected.log {
             if !log.iter().any(|line| matches(matcher.as_ref(), line)) {
                 let at = expected.places.of(matcher);
-                self.fail(at, "log", format!("this line is missing; logged was\n{}", all()));
+                let wanted = matcher.as_ref();
+                let what = format!("{wanted} is missing; logged was\n{}", all());
+                self.fail(at, "log", what);
             }
         }
         for matcher in &expected.not_logged {

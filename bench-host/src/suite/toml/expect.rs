@@ -1,6 +1,7 @@
 //! What a case expects.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use toml::Spanned;
 
 use super::super::place::Place;
 use super::values::{LogLevel, Status};
+use crate::host::Level;
 use crate::traffic::lines_body::WrittenBody;
 
 /// What a case expects.
@@ -122,6 +124,18 @@ pub(in super::super) struct LogMatcher {
     pub exact: Option<String>,
     pub matches: Option<Pattern>,
     pub level: Option<LogLevel>,
+}
+
+impl fmt::Display for LogMatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = self.level.map(|level| format!(" at {}", Level::from(level)));
+        let level = level.unwrap_or_default();
+        match (&self.exact, &self.matches) {
+            (Some(exact), _) => write!(f, "a line {exact:?}{level}"),
+            (None, Some(pattern)) => write!(f, "a line that matches /{}/{level}", pattern.0),
+            (None, None) => write!(f, "any line{level}"),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for LogMatcher {
