@@ -3,64 +3,20 @@
 //! A VM is replaced when it has failed (by the [failure policy](FailurePolicy)) or when it has grown
 //! too large or asks for it (Higress). Streams stay in the VM in which they began.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::ended::{Ended, remember};
 use super::output::Received;
 use super::proxy::{Measure, Proxy};
 use super::settings::{FailurePolicy, Profile, Settings};
 use super::stream::Stream;
-use super::{Clock, Host, Log, Shared};
+use super::world::World;
+use super::{Clock, Host};
 use crate::engine::{Fault, Guest, StartError};
-use crate::measure::Ledger;
-use crate::upstream::{Session, Upstreams};
-
-/// What the VMs of a worker have in common: time, shared data, and what answers their calls.
-#[derive(Clone, Debug)]
-pub struct World {
-    /// The worker's clock.
-    pub clock: Clock,
-    /// Data and queues.
-    pub shared: Shared,
-    /// What answers calls; a new VM does not make upstreams begin anew.
-    pub(super) session: Arc<Mutex<Session>>,
-    /// Which worker it is: no two of them draw the same random numbers.
-    pub worker: u64,
-    /// VMs that were made.
-    made: Arc<AtomicU64>,
-}
-
-impl Default for World {
-    fn default() -> Self {
-        Self::new(Clock::default(), Shared::default(), &Upstreams::none())
-    }
-}
-
-impl World {
-    /// A world in which nothing has happened yet.
-    pub fn new(clock: Clock, shared: Shared, upstreams: &Upstreams) -> Self {
-        let session = Arc::new(Mutex::new(upstreams.session()));
-        Self { clock, shared, session, worker: 0, made: Arc::default() }
-    }
-
-    /// Another number for each VM of each worker; 0 for the very first.
-    pub(super) fn next_seed(&self) -> u64 {
-        const WORKER: u32 = 40;
-        (self.worker << WORKER).wrapping_add(self.made.fetch_add(1, Relaxed))
-    }
-
-    /// Calls that no rule answered: the first ones that differ, and how many there were.
-    pub fn unmatched(&self) -> (Vec<String>, u64) {
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        (session.unmatched().to_vec(), session.unmatched_calls())
-    }
-}
 
 /// A stream, and the VM that it is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,25 +75,6 @@ struct Generation {
     /// The fault of this VM has been noted.
     noted: bool,
 }
-
-/// What a VM leaves behind.
-#[derive(Debug)]
-pub struct Ended {
-    /// What its callbacks cost.
-    pub ledger: Ledger,
-    /// What the plugin logged.
-    pub log: Log,
-    /// Calls to imports that do nothing here.
-    pub stubbed: BTreeMap<String, u64>,
-    /// What the plugin wanted the host to keep beyond its budget.
-    pub refused: Option<&'static str>,
-    /// Memory at the end.
-    pub heap: crate::engine::Heap,
-}
-
-/// VMs that are remembered one by one. A plugin that fails every second leaves thousands behind:
-/// of the later ones the costs are added up, and the logs are only counted.
-const REMEMBERED: usize = 16;
 
 /// How long after an attempt to make a VM anew the next one is made: Higress's
 /// `kRecoveryGuardInterval`, and the default of Envoy's `reload_config.backoff.base_interval`.
@@ -346,10 +283,10 @@ impl<'a> Slot<'a> {
     /// Ends everything; what is left of all VMs, in the order in which they ended.
     pub fn finish(mut self) -> Vec<Ended> {
         for old in mem::take(&mut self.old) {
-            remember(&mut self.ended, ended(old.proxy));
+            remember(&mut self.ended, Ended::of(old.proxy));
         }
         let Self { current, ended: mut all, .. } = self;
-        remember(&mut all, ended(current.proxy));
+        remember(&mut all, Ended::of(current.proxy));
         all
     }
 
@@ -413,7 +350,7 @@ impl<'a> Slot<'a> {
                 continue;
             }
             let old = self.old.remove(at);
-            remember(&mut self.ended, ended(old.proxy));
+            remember(&mut self.ended, Ended::of(old.proxy));
         }
     }
 }
@@ -431,27 +368,6 @@ pub fn canary(
 ) -> Result<(), StartError> {
     let measure = Measure { time: false, usage: false };
     vm(make, settings, world, configuration, measure).map(drop)
-}
-
-fn ended(mut proxy: Proxy) -> Ended {
-    let heap = proxy.guest().heap();
-    let Host { ledger, log, stubbed, quota, .. } = proxy.into_host();
-    Ended { ledger, log, stubbed, refused: quota.refused().map(|(what, _)| what), heap }
-}
-
-/// Adds what a VM left behind to what is remembered; the last one of all counts with its memory.
-fn remember(all: &mut Vec<Ended>, one: Ended) {
-    if all.len() < REMEMBERED {
-        return all.push(one);
-    }
-    let Some(last) = all.last_mut() else { return };
-    last.ledger.add(&one.ledger);
-    last.log.forget(&one.log);
-    for (name, count) in one.stubbed {
-        *last.stubbed.entry(name).or_insert(0) += count;
-    }
-    last.refused = last.refused.or(one.refused);
-    last.heap = one.heap;
 }
 
 fn vm(
