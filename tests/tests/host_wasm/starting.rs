@@ -28,6 +28,7 @@ fn logging_and_the_harmless_part_of_wasi_are_allowed() {
     for profile in [Profile::Envoy, Profile::Higress] {
         for (import, name, params) in [
             ("env", "proxy_log", 3),
+            ("env", "pthread_equal", 2),
             ("wasi_unstable", "fd_write", 4),
             ("wasi_snapshot_preview1", "environ_get", 2),
             ("wasi_snapshot_preview1", "random_get", 2),
@@ -47,7 +48,6 @@ fn everything_else_is_not() {
         ("env", "proxy_get_buffer_bytes", 5, "(result i32)"),
         ("env", "proxy_set_tick_period_milliseconds", 1, "(result i32)"),
         ("env", "proxy_of_the_future", 2, "(result i32)"),
-        ("env", "pthread_equal", 2, "(result i32)"),
         ("wasi_unstable", "sched_yield", 0, "(result i32)"),
         ("wasi_snapshot_preview1", "fd_close", 1, "(result i32)"),
         ("wasi_snapshot_preview1", "proc_exit", 1, ""),
