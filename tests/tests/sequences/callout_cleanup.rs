@@ -1,47 +1,11 @@
-//! Calls to an upstream while a request waits.
+//! What is left of a call when its callback has ended.
 
-use bench_host::host::{Profile, Settings};
-use bench_host::testing::{Call, TestHost};
+use bench_host::testing::Call;
 
-use chunkwise_tests::guest::{host_in, logging, stream_log};
+use chunkwise_tests::guest::stream_log;
 
+use super::callout::host;
 use super::snippets::*;
-use super::steps::*;
-
-/// What answers: at once, late, never, and by breaking off.
-const AUTH: &str = r#"
-    [cluster.auth]
-    latency = "5ms"
-    [[cluster.auth.http]]
-    match = { path = "/ok" }
-    headers = { x-user = "jo" }
-    body = "yes"
-    [[cluster.auth.http]]
-    match = { path = "/no" }
-    status = 401
-    [[cluster.auth.http]]
-    match = { path = "/now" }
-    latency = "0s"
-    [[cluster.auth.http]]
-    match = { path = "/late" }
-    latency = "80ms"
-    [[cluster.auth.http]]
-    match = { path = "/never" }
-    fail = "never"
-    [[cluster.auth.http]]
-    match = { path = "/reset" }
-    fail = "reset"
-    [[cluster.auth.http]]
-    match = { path = "/down" }
-    fail = "connect"
-    [[cluster.auth.http]]
-    match = { path = "/sized", method = "POST", header = { content-length = "4", x-forwarded-for = false } }
-    body = "sized"
-"#;
-
-fn host(script: &[(&str, &str)]) -> TestHost {
-    host_in(&logging(script), Settings::new(Profile::Higress), world(AUTH))
-}
 
 /// What arrived for a call is there for the callback that it is for, and for none after it.
 #[test]
