@@ -221,19 +221,22 @@ pub fn pairs(fields: &[(&str, &str)]) -> String {
     format!("'{bytes}'")
 }
 
-/// Callbacks, how many parameters they have, and what they answer.
-const CALLBACKS: [(&str, usize, Option<u32>); 25] = [
+/// Callbacks by their names without `proxy_on_`, with how many parameters they have and what they
+/// answer where no script says it.
+pub const CALLBACKS: [(&str, usize, Option<u32>); 27] = [
     ("context_create", 2, None),
     ("vm_start", 2, Some(1)),
     ("configure", 2, Some(1)),
-    ("tick", 1, None),
-    ("queue_ready", 2, None),
     ("request_headers", 3, Some(0)),
     ("request_body", 3, Some(0)),
     ("request_trailers", 2, Some(0)),
+    ("request_metadata", 2, Some(0)),
     ("response_headers", 3, Some(0)),
     ("response_body", 3, Some(0)),
     ("response_trailers", 2, Some(0)),
+    ("response_metadata", 2, Some(0)),
+    ("tick", 1, None),
+    ("queue_ready", 2, None),
     ("http_call_response", 5, None),
     ("redis_call_response", 4, None),
     ("grpc_receive_initial_metadata", 3, None),

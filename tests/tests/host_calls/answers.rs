@@ -8,8 +8,9 @@ use std::sync::Mutex;
 use bench_host::engine::wasm::WasmPlugin;
 use bench_host::host::Profile;
 use bench_host::testing::{Answer, Call, Outcome, Seen, TestHost};
+use chunkwise_tests::guest::CALLBACKS;
 
-use super::guest::{CALLBACKS, Guest};
+use super::guest::Guest;
 use super::run::{LIMITS, settings, told};
 use super::script::parse;
 

@@ -14,7 +14,9 @@ use bench_host::testing::{Answer, Call, TestHost};
 use bench_host::upstream::Upstreams;
 use proptest::prelude::*;
 
-use super::guest::{CALLBACKS, Guest};
+use chunkwise_tests::guest::CALLBACKS;
+
+use super::guest::Guest;
 use super::hostile::END;
 use super::imports::{Answer as Returns, IMPORTS, Param};
 use super::run::{LIMITS, settings};

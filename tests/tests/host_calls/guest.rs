@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use chunkwise_tests::guest::CALLBACKS;
+
 use super::imports::{Answer, Import, Param, find};
 use super::script::{Call, Step};
 use super::value::Value;
@@ -17,37 +19,6 @@ pub const UNWRITTEN: u32 = 0xaaaa_aaaa;
 const CELLS: u32 = 64;
 const VARIABLES: u32 = 1024;
 const TEXTS: u32 = 4096;
-
-/// Callbacks by their names without `proxy_on_`, with their parameters and what they answer.
-pub const CALLBACKS: [(&str, usize, Option<i64>); 27] = [
-    ("context_create", 2, None),
-    ("vm_start", 2, Some(1)),
-    ("configure", 2, Some(1)),
-    ("request_headers", 3, Some(0)),
-    ("request_body", 3, Some(0)),
-    ("request_trailers", 2, Some(0)),
-    ("request_metadata", 2, Some(0)),
-    ("response_headers", 3, Some(0)),
-    ("response_body", 3, Some(0)),
-    ("response_trailers", 2, Some(0)),
-    ("response_metadata", 2, Some(0)),
-    ("tick", 1, None),
-    ("queue_ready", 2, None),
-    ("http_call_response", 5, None),
-    ("redis_call_response", 4, None),
-    ("grpc_receive_initial_metadata", 3, None),
-    ("grpc_receive", 3, None),
-    ("grpc_receive_trailing_metadata", 3, None),
-    ("grpc_close", 3, None),
-    ("new_connection", 1, Some(0)),
-    ("downstream_data", 3, Some(0)),
-    ("downstream_connection_close", 2, None),
-    ("upstream_data", 3, Some(0)),
-    ("upstream_connection_close", 2, None),
-    ("log", 1, None),
-    ("done", 1, Some(1)),
-    ("delete", 1, None),
-];
 
 /// Hexadecimal log lines.
 const WRITING: &str = r#"
@@ -147,7 +118,7 @@ impl Guest {
     fn callback(
         &mut self,
         number: usize,
-        (name, params, answer): (&str, usize, Option<i64>),
+        (name, params, answer): (&str, usize, Option<u32>),
         parts: &[Part],
     ) {
         let signature = "i32 ".repeat(params);

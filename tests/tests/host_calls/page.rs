@@ -5,10 +5,10 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 
+use chunkwise_tests::guest::CALLBACKS;
 use chunkwise_tests::root;
 
 use super::answers::{self, Tried};
-use super::guest::CALLBACKS;
 use super::hostile;
 use super::imports::{Answer, IMPORTS, Offer};
 use super::run::Observed;

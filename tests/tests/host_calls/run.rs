@@ -8,8 +8,9 @@ use bench_host::module::Module;
 use bench_host::testing::{Outcome, TestHost};
 use bench_host::upstream::Upstreams;
 use bytes::Bytes;
+use chunkwise_tests::guest::CALLBACKS;
 
-use super::guest::{CALLBACKS, Guest, Part, UNWRITTEN};
+use super::guest::{Guest, Part, UNWRITTEN};
 use super::imports::{Answer, Import, Offer, Param};
 use super::scenario::{Effect, Scenario};
 use super::script::{Call, STATUSES, parse};

@@ -1,30 +1,12 @@
 //! Replies, and the contexts that they act on.
 
-use bench_host::host::{Profile, Settings};
-use bench_host::testing::{Answer, Call, TestHost};
+use bench_host::testing::Call;
 
-use chunkwise_tests::guest::{HIGRESS, host_in, logging, stream_log};
+use chunkwise_tests::guest::stream_log;
 
+use super::local_reply::{full, host};
 use super::snippets::*;
-use super::steps::*;
 
-const AUTH: &str = r#"
-    [cluster.auth]
-    latency = "5ms"
-    [[cluster.auth.http]]
-"#;
-
-fn host(script: &[(&str, &str)]) -> TestHost {
-    let module = format!("{HIGRESS}{}", logging(script));
-    host_in(&module, Settings::new(Profile::Higress), world(AUTH))
-}
-
-fn full() -> Call {
-    let answer = Answer::new(200).header("x", "1").body("xyz").trailer("t", "1");
-    Call::post("/").body("ab").trailer("t", "1").answer(answer)
-}
-
-/// The stream has been explained by the response that came first.
 #[test]
 fn closing_a_response_keeps_its_details() {
     let close = "(call $status 'close' (call $proxy_close_stream (i32.const 1))) (i32.const 0)";

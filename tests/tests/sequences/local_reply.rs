@@ -14,12 +14,12 @@ const AUTH: &str = r#"
     [[cluster.auth.http]]
 "#;
 
-fn host(script: &[(&str, &str)]) -> TestHost {
+pub fn host(script: &[(&str, &str)]) -> TestHost {
     let module = format!("{HIGRESS}{}", logging(script));
     host_in(&module, Settings::new(Profile::Higress), world(AUTH))
 }
 
-fn full() -> Call {
+pub fn full() -> Call {
     let answer = Answer::new(200).header("x", "1").body("xyz").trailer("t", "1");
     Call::post("/").body("ab").trailer("t", "1").answer(answer)
 }

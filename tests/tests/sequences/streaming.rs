@@ -1,23 +1,12 @@
 //! Responses that are changed as they pass, and responses that wait for a verdict on each frame.
 
-use bench_host::host::{Profile, Settings};
 use bench_host::testing::{Answer, Call, TestHost};
 
-use chunkwise_tests::guest::{HIGRESS, host_in, logging, stream_log};
+use chunkwise_tests::guest::stream_log;
 
+use super::local_reply::host;
 use super::snippets::*;
 use super::steps::*;
-
-const MODERATION: &str = r#"
-    [cluster.auth]
-    latency = "5ms"
-    [[cluster.auth.http]]
-"#;
-
-fn host(script: &[(&str, &str)]) -> TestHost {
-    let module = format!("{HIGRESS}{}", logging(script));
-    host_in(&module, Settings::new(Profile::Higress), world(MODERATION))
-}
 
 /// Replaces every frame and adds to the last.
 fn transforming() -> TestHost {

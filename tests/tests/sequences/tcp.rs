@@ -10,11 +10,11 @@ use chunkwise_tests::guest::{host_in, logging, stream_log};
 use super::snippets::*;
 use super::steps::*;
 
-fn host(script: &[(&str, &str)]) -> TestHost {
+pub fn host(script: &[(&str, &str)]) -> TestHost {
     host_in(&logging(script), Settings::new(Profile::Envoy), world(""))
 }
 
-fn send(
+pub fn send(
     host: &mut TestHost,
     context: u32,
     direction: bench_host::host::Direction,
@@ -26,7 +26,7 @@ fn send(
 }
 
 /// What has gone on in a direction.
-fn passed(host: &mut TestHost, context: u32, direction: bench_host::host::Direction) -> String {
+pub fn passed(host: &mut TestHost, context: u32, direction: bench_host::host::Direction) -> String {
     let connection = host.proxy().connection(context).unwrap();
     String::from_utf8_lossy(&connection.flow(direction).passed).into_owned()
 }

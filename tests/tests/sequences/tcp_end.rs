@@ -1,35 +1,12 @@
 //! TCP connections through a network filter.
 
-use bytes::Bytes;
+use bench_host::host::PeerKind;
 
-use bench_host::host::{PeerKind, Profile, Settings};
-use bench_host::testing::TestHost;
-
-use chunkwise_tests::guest::{host_in, logging, stream_log};
+use chunkwise_tests::guest::stream_log;
 
 use super::snippets::*;
 use super::steps::*;
-
-fn host(script: &[(&str, &str)]) -> TestHost {
-    host_in(&logging(script), Settings::new(Profile::Envoy), world(""))
-}
-
-fn send(
-    host: &mut TestHost,
-    context: u32,
-    direction: bench_host::host::Direction,
-    text: &str,
-    end: bool,
-) {
-    let bytes = Bytes::copy_from_slice(text.as_bytes());
-    host.proxy().bytes(context, direction, bytes, end);
-}
-
-/// What has gone on in a direction.
-fn passed(host: &mut TestHost, context: u32, direction: bench_host::host::Direction) -> String {
-    let connection = host.proxy().connection(context).unwrap();
-    String::from_utf8_lossy(&connection.flow(direction).passed).into_owned()
-}
+use super::tcp::{host, passed, send};
 
 /// The network filter ends a context in another order than the HTTP filter: done, log, delete.
 #[test]
