@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::case::{Failure, quoted, shown};
 use super::super::place::Place;
 use super::expect::{Expect, LogMatcher, Side, Values};
-use crate::host::{HeaderMap, Level, LogLine};
+use crate::host::{HeaderMap, LogLine};
 use crate::testing::{Outcome, Seen};
 use crate::traffic::Body;
 
@@ -180,5 +180,5 @@ fn bytes_of(bytes: &bytes::Bytes) -> &[u8] {
 fn matches(matcher: &LogMatcher, line: &LogLine) -> bool {
     matcher.exact.as_ref().is_none_or(|text| *text == line.message)
         && matcher.matches.as_ref().is_none_or(|regex| regex.0.is_match(line.message.as_bytes()))
-        && matcher.level.is_none_or(|level| Level::from(level) == line.level)
+        && matcher.level.is_none_or(|level| level == line.level)
 }

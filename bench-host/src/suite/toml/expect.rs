@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 
 use super::super::place::Place;
-use super::values::{LogLevel, Status};
+use super::values::Status;
 use crate::host::Level;
 use crate::traffic::lines_body::WrittenBody;
 
@@ -123,12 +123,12 @@ impl<'de> Deserialize<'de> for Pattern {
 pub(in super::super) struct LogMatcher {
     pub exact: Option<String>,
     pub matches: Option<Pattern>,
-    pub level: Option<LogLevel>,
+    pub level: Option<Level>,
 }
 
 impl fmt::Display for LogMatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = self.level.map(|level| format!(" at {}", Level::from(level)));
+        let level = self.level.map(|level| format!(" at {level}"));
         let level = level.unwrap_or_default();
         match (&self.exact, &self.matches) {
             (Some(exact), _) => write!(f, "a line {exact:?}{level}"),
@@ -155,7 +155,7 @@ impl<'de> Deserialize<'de> for LogMatcher {
         struct Table {
             exact: Option<String>,
             matches: Option<String>,
-            level: Option<LogLevel>,
+            level: Option<Level>,
         }
         let Table { exact, matches, level } = match Written::deserialize(deserializer)? {
             Written::Exact(text) => Table { exact: Some(text), matches: None, level: None },

@@ -8,7 +8,8 @@ use toml::Spanned;
 
 use super::super::place::Place;
 use super::expect::{self, Expect};
-use super::values::{Config, Fields, HostName, Http, LogLevel, Size, Status};
+use super::values::{Config, Fields, HostName, Http, Size, Status};
+use crate::host::Level;
 use crate::traffic::lines_body::WrittenBody;
 
 /// The file.
@@ -37,7 +38,7 @@ pub(in super::super) struct Common {
     pub http: Option<Http>,
     pub chunk: Option<Size>,
     pub buffer_limit: Option<Size>,
-    pub log_level: Option<LogLevel>,
+    pub log_level: Option<Level>,
     pub time_secs: Option<u64>,
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
@@ -57,7 +58,7 @@ pub(in super::super) struct Case {
     http: Option<Http>,
     chunk: Option<Size>,
     buffer_limit: Option<Size>,
-    log_level: Option<LogLevel>,
+    log_level: Option<Level>,
     time_secs: Option<u64>,
     #[serde(default)]
     properties: BTreeMap<String, String>,

@@ -38,7 +38,7 @@ pub(in super::super) fn setup(
     let mut settings = Settings::new(options.profile.or(written).unwrap_or(Profile::Envoy));
     options.adapt(&mut settings);
     settings.buffer_limit = common.buffer_limit.map(|limit| limit.0.get());
-    let level = options.log_level.or(common.log_level.map(Level::from));
+    let level = options.log_level.or(common.log_level);
     settings.log_level = level.unwrap_or(Level::Info);
     let configuration = match (&options.configuration, common.config, common.config_file) {
         (Some(configuration), _, _) => configuration.clone(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
 use toml::Value;
 
-use crate::host::{Level, Profile};
+use crate::host::Profile;
 use crate::traffic::{Headers, HttpVersion};
 use crate::units::parse_size;
 
@@ -68,31 +68,6 @@ impl From<Http> for HttpVersion {
         match http {
             Http::One => Self::Http1,
             Http::Two => Self::Http2,
-        }
-    }
-}
-
-/// A level of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(in super::super) enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    Critical,
-}
-
-impl From<LogLevel> for Level {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Trace => Self::Trace,
-            LogLevel::Debug => Self::Debug,
-            LogLevel::Info => Self::Info,
-            LogLevel::Warn => Self::Warn,
-            LogLevel::Error => Self::Error,
-            LogLevel::Critical => Self::Critical,
         }
     }
 }
