@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     config: Option<PathBuf>,
     /// Which host to be.
     #[arg(long, value_name = "HOST", default_value = "envoy")]
-    host: HostName,
+    host: Profile,
     /// Bytes that each direction of a stream may hold [default: 1MiB for envoy, 32KiB for higress,
     /// where HTTP/2 has 64KiB].
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -92,14 +92,6 @@ static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
 });
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum HostName {
-    /// Stock Envoy.
-    Envoy,
-    /// Higress, which adds ABI 0.2.100.
-    Higress,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum LogLevel {
     Trace,
     Debug,
@@ -107,15 +99,6 @@ pub(super) enum LogLevel {
     Warn,
     Error,
     Critical,
-}
-
-impl From<HostName> for Profile {
-    fn from(name: HostName) -> Self {
-        match name {
-            HostName::Envoy => Self::Envoy,
-            HostName::Higress => Self::Higress,
-        }
-    }
 }
 
 impl From<LogLevel> for Level {
@@ -138,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => Bytes::new(),
     };
     let traffic = Traffic::open(&arguments.traffic.source)?;
-    let mut options = Options::new(Settings::new(arguments.host.into()));
+    let mut options = Options::new(Settings::new(arguments.host));
     if let Some(limit) = arguments.buffer_limit {
         options.settings.buffer_limit = Some(limit.get());
     }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::Failure;
 use super::limits::LimitArguments;
-use super::replay::{HostName, LogLevel};
+use super::replay::LogLevel;
 use crate::engine::wasm::WasmPlugin;
 use crate::host::{Profile, Settings};
 use crate::module::{AbiVersion, Module};
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     config: Option<PathBuf>,
     /// Which host to be, instead of what the suite says [default: envoy].
     #[arg(long, value_name = "HOST")]
-    host: Option<HostName>,
+    host: Option<Profile>,
     /// Run only cases whose name contains this.
     #[arg(long, value_name = "SUBSTRING")]
     filter: Option<String>,
@@ -148,7 +148,7 @@ fn options(arguments: &Arguments, suite: &Suite, module: &Module) -> Result<RunO
     Ok(RunOptions {
         configuration: configuration.map(read).transpose()?,
         log_level: arguments.log_level.map(Into::into),
-        profile: arguments.host.map(Into::into),
+        profile: arguments.host,
         iterations: arguments.iterations,
         abi_0_2_100: module.facts.abi == Some(AbiVersion::V0_2_100),
         stop_is_single: !adapted.stop_is_stop_all,

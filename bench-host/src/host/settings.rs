@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use super::log::{Level, Log};
 use super::quota::DEFAULT_QUOTA;
 
 /// The proxy that is imitated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Profile {
     /// Stock Envoy.
     Envoy,

@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use super::super::place::Place;
 use super::expect::{self, Expect};
-use super::values::{Config, Fields, HostName, Http, Size, Status};
-use crate::host::Level;
+use super::values::{Config, Fields, Http, Size, Status};
+use crate::host::{Level, Profile};
 use crate::traffic::lines_body::WrittenBody;
 
 /// The file.
@@ -34,7 +34,7 @@ pub(in super::super) struct File {
 pub(in super::super) struct Common {
     pub config: Option<Config>,
     pub config_file: Option<PathBuf>,
-    pub host: Option<HostName>,
+    pub host: Option<Profile>,
     pub http: Option<Http>,
     pub chunk: Option<Size>,
     pub buffer_limit: Option<Size>,
@@ -54,7 +54,7 @@ pub(in super::super) struct Case {
     // The keys of `Common` once more: flattened, they would lose their places.
     config: Option<Config>,
     config_file: Option<PathBuf>,
-    host: Option<HostName>,
+    host: Option<Profile>,
     http: Option<Http>,
     chunk: Option<Size>,
     buffer_limit: Option<Size>,

@@ -34,7 +34,7 @@ pub(in super::super) fn setup(
     folder: &Path,
 ) -> Result<Setup, Failure> {
     let common = case.common(defaults);
-    let written = common.host.map(Profile::from);
+    let written = common.host;
     let mut settings = Settings::new(options.profile.or(written).unwrap_or(Profile::Envoy));
     options.adapt(&mut settings);
     settings.buffer_limit = common.buffer_limit.map(|limit| limit.0.get());

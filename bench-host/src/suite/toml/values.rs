@@ -6,7 +6,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
 use toml::Value;
 
-use crate::host::Profile;
 use crate::traffic::{Headers, HttpVersion};
 use crate::units::parse_size;
 
@@ -34,23 +33,6 @@ fn json(value: Value) -> serde_json::Value {
         Value::Datetime(time) => time.to_string().into(),
         Value::Array(values) => values.into_iter().map(json).collect(),
         Value::Table(table) => table.into_iter().map(|(key, value)| (key, json(value))).collect(),
-    }
-}
-
-/// `envoy` or `higress`
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(in super::super) enum HostName {
-    Envoy,
-    Higress,
-}
-
-impl From<HostName> for Profile {
-    fn from(name: HostName) -> Self {
-        match name {
-            HostName::Envoy => Self::Envoy,
-            HostName::Higress => Self::Higress,
-        }
     }
 }
 
