@@ -5,7 +5,7 @@
 use std::ptr;
 
 use super::raw;
-use super::types::{Buffer, Map, Status};
+use super::types::{Buffer, Direction, Map, Status};
 use crate::error::{Error, HostError, Result};
 use crate::memory::Scope;
 
@@ -150,6 +150,181 @@ pub(crate) fn property<'scope>(
         unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) }
     })?;
     Ok(answer.map(|value| &*value))
+}
+
+/// Sets a property; its path's segments are separated by NUL.
+pub(crate) fn set_property(path: &str, value: &[u8]) -> Result<()> {
+    // SAFETY: both pairs of pointer and length describe live slices, which the host only reads.
+    let status =
+        unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+    done("proxy_set_property", status)
+}
+
+/// Lets what a callback of this direction has stopped go on.
+pub(crate) fn continue_stream(direction: Direction) -> Result<()> {
+    let stream = match direction {
+        Direction::Request => 0,
+        Direction::Response => 1,
+    };
+    // SAFETY: the call takes a number.
+    let status = unsafe { raw::proxy_continue_stream(stream) };
+    done("proxy_continue_stream", status)
+}
+
+/// Makes the following calls work on this context, until the callback ends.
+pub(crate) fn set_effective_context(context: u32) -> Result<()> {
+    // SAFETY: the call takes a number.
+    let status = unsafe { raw::proxy_set_effective_context(context) };
+    done("proxy_set_effective_context", status)
+}
+
+/// The host's clock: nanoseconds since 1970.
+pub(crate) fn now() -> Result<u64> {
+    let mut now = 0;
+    // SAFETY: the pointer is to a live `u64`, which the host writes.
+    let status = unsafe { raw::proxy_get_current_time_nanoseconds(&raw mut now) };
+    done("proxy_get_current_time_nanoseconds", status).map(|()| now)
+}
+
+/// Sets when the plugin's timer fires, in milliseconds; 0 stops it.
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<()> {
+    // SAFETY: the call takes a number.
+    let status = unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) };
+    done("proxy_set_tick_period_milliseconds", status)
+}
+
+/// Sends a request to a cluster; `headers` is in the wire format of [`pairs`](super::pairs). The
+/// answer is the call's number.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[u8],
+    body: &[u8],
+    timeout_milliseconds: u32,
+) -> Result<u32> {
+    /// The wire format of no trailers at all.
+    const NO_TRAILERS: &[u8] = &[0; 4];
+    let mut token = 0;
+    // SAFETY: all four pairs of pointer and length describe live slices, which the host reads; the
+    // last pointer is to a live `u32`, which the host writes.
+    let status = unsafe {
+        raw::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            NO_TRAILERS.as_ptr(),
+            NO_TRAILERS.len(),
+            timeout_milliseconds,
+            &raw mut token,
+        )
+    };
+    done("proxy_http_call", status).map(|()| token)
+}
+
+/// A value that all VMs of one id share, and its version. `None` when nobody has set it.
+pub(crate) fn shared_data<'scope>(
+    scope: &'scope Scope<'_>,
+    key: &str,
+) -> Result<Option<(&'scope [u8], u32)>> {
+    let mut cas = 0;
+    let answer = fetch(scope, "proxy_get_shared_data", |data, size| {
+        // SAFETY: the key is a live string that the host only reads; the out pointers are live,
+        // see `fetch`, and so is that to the version.
+        unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
+    })?;
+    Ok(answer.map(|value| (&*value, cas)))
+}
+
+/// Sets a shared value. A `cas` of 0 sets it whatever it is; any other refuses when the value is
+/// there and its version is another one.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<()> {
+    // SAFETY: both pairs of pointer and length describe live slices, which the host only reads.
+    let status = unsafe {
+        raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas)
+    };
+    done("proxy_set_shared_data", status)
+}
+
+/// Defines a metric, or finds the one of that name; the answer is its number.
+pub(crate) fn define_metric(kind: u32, name: &str) -> Result<u32> {
+    let mut metric = 0;
+    // SAFETY: the name is a live string that the host only reads; the last pointer is to a live
+    // `u32`, which the host writes.
+    let status =
+        unsafe { raw::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) };
+    done("proxy_define_metric", status).map(|()| metric)
+}
+
+/// Adds to a counter or a gauge.
+pub(crate) fn increment_metric(metric: u32, by: i64) -> Result<()> {
+    // SAFETY: the call takes numbers.
+    let status = unsafe { raw::proxy_increment_metric(metric, by) };
+    done("proxy_increment_metric", status)
+}
+
+/// Sets a gauge, or gives a value to a histogram.
+pub(crate) fn record_metric(metric: u32, value: u64) -> Result<()> {
+    // SAFETY: the call takes numbers.
+    let status = unsafe { raw::proxy_record_metric(metric, value) };
+    done("proxy_record_metric", status)
+}
+
+/// The value of a counter or a gauge.
+pub(crate) fn metric(metric: u32) -> Result<u64> {
+    let mut value = 0;
+    // SAFETY: the pointer is to a live `u64`, which the host writes.
+    let status = unsafe { raw::proxy_get_metric(metric, &raw mut value) };
+    done("proxy_get_metric", status).map(|()| value)
+}
+
+/// Calls a function that not every host has. `None` when this one does not.
+pub(crate) fn foreign_function<'scope>(
+    scope: &'scope Scope<'_>,
+    name: &str,
+    argument: &[u8],
+) -> Result<Option<&'scope [u8]>> {
+    let answer = fetch(scope, "proxy_call_foreign_function", |data, size| {
+        // SAFETY: name and argument are live slices that the host only reads; the out pointers are
+        // live, see `fetch`.
+        unsafe {
+            raw::proxy_call_foreign_function(
+                name.as_ptr(),
+                name.len(),
+                argument.as_ptr(),
+                argument.len(),
+                data,
+                size,
+            )
+        }
+    })?;
+    Ok(answer.map(|value| &*value))
+}
+
+/// Sends bytes of a response's body on, past this filter. Hosts of ABI 0.2.100 only.
+pub(crate) fn inject(data: &[u8]) -> Result<()> {
+    // SAFETY: pointer and length describe a live slice, which the host only reads.
+    let status =
+        unsafe { raw::proxy_inject_encoded_data_to_filter_chain(data.as_ptr(), data.len(), 0) };
+    done("proxy_inject_encoded_data_to_filter_chain", status)
+}
+
+/// The upstream's endpoints and what is known of them, in the wire format of
+/// [`pairs`](super::pairs). Hosts of ABI 0.2.100 only.
+pub(crate) fn upstream_hosts<'scope>(scope: &'scope Scope<'_>) -> Result<&'scope [u8]> {
+    let answer = fetch(scope, "proxy_get_upstream_hosts", |data, size| {
+        // SAFETY: the out pointers are live, see `fetch`.
+        unsafe { raw::proxy_get_upstream_hosts(data, size) }
+    })?;
+    Ok(answer.map_or(&[], |hosts| &*hosts))
+}
+
+/// Chooses the endpoint that the request goes to. Hosts of ABI 0.2.100 only.
+pub(crate) fn set_upstream_host(address: &str) -> Result<()> {
+    // SAFETY: pointer and length describe a live string, which the host only reads.
+    let status = unsafe { raw::proxy_set_upstream_override_host(address.as_ptr(), address.len()) };
+    done("proxy_set_upstream_override_host", status)
 }
 
 /// Answers the request instead of the upstream; `headers` is in the wire format of

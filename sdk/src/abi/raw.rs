@@ -60,6 +60,67 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    pub fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    pub fn proxy_continue_stream(stream: u32) -> u32;
+    pub fn proxy_set_effective_context(context: u32) -> u32;
+    pub fn proxy_get_current_time_nanoseconds(now: *mut u64) -> u32;
+    pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    pub fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
+    pub fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    pub fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    pub fn proxy_define_metric(
+        kind: u32,
+        name: *const u8,
+        name_size: usize,
+        metric: *mut u32,
+    ) -> u32;
+    pub fn proxy_increment_metric(metric: u32, by: i64) -> u32;
+    pub fn proxy_record_metric(metric: u32, value: u64) -> u32;
+    pub fn proxy_get_metric(metric: u32, value: *mut u64) -> u32;
+    pub fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        result: *mut *mut u8,
+        result_size: *mut usize,
+    ) -> u32;
+    // Only hosts of ABI 0.2.100 have those below: a module that names one does not load elsewhere.
+    pub fn proxy_inject_encoded_data_to_filter_chain(
+        data: *const u8,
+        size: usize,
+        end_of_stream: u32,
+    ) -> u32;
+    pub fn proxy_get_upstream_hosts(hosts: *mut *mut u8, size: *mut usize) -> u32;
+    pub fn proxy_set_upstream_override_host(address: *const u8, size: usize) -> u32;
 }
 
 #[cfg(target_arch = "wasm32")]

@@ -91,6 +91,8 @@ pub enum Buffer {
     RequestBody = 0,
     /// The response body, or the part of it that is passing.
     ResponseBody = 1,
+    /// The body of the answer to a call, while it is being delivered.
+    CallResponseBody = 4,
     /// The configuration of the plugin, while it is being configured.
     PluginConfiguration = 7,
 }
@@ -107,6 +109,8 @@ pub enum Map {
     ResponseHeaders = 2,
     /// Response trailers.
     ResponseTrailers = 3,
+    /// Headers of the answer to a call, while it is being delivered.
+    CallResponseHeaders = 6,
 }
 
 /// Which way a body or a header map travels.
