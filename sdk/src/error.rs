@@ -1,6 +1,7 @@
 //! What can go wrong in a callback, and whose fault it is.
 
 use crate::abi::Status;
+use crate::call::CallError;
 
 /// A host call that did not do what it says.
 ///
@@ -36,9 +37,55 @@ pub enum Error {
     /// The body was ended by trailers, and what was left of it has already been released.
     #[error("the body cannot be changed any more: its last chunk was released before the trailers")]
     BodyReleased,
+    /// The body has not come to its end, and what was asked for needs all of it.
+    #[error("the whole body is needed, and more of it is to come: hold it, or buffer it")]
+    BodyIncomplete,
+    /// A call to another service has no answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The host refused a call.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The headers have been sent on.
+    #[error("the headers have been sent on: their callback has to answer Hold for this")]
+    HeadersReleased,
+    /// A JSON document is not one, or not of the type that is asked for.
+    #[error("the JSON document is wrong at line {line}, column {column}")]
+    Json {
+        /// The line, from 1.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
+    /// The headers have been sent on with the length that the body had.
+    #[error(
+        "the body cannot get another length: its content-length has been sent; hold the headers, \
+         or remove it from them"
+    )]
+    LengthSent,
+    /// This host does not have what was asked for.
+    #[error("this host has no {what}: {host} has")]
+    NeedsHost {
+        /// What was asked for.
+        what: &'static str,
+        /// The host that has it.
+        host: &'static str,
+    },
+    /// The plugin's own reason.
+    #[error("{0}")]
+    Plugin(&'static str),
+    /// More bytes wait for a task than [`Relay::LIMIT`](crate::http::Relay::LIMIT).
+    #[error("{bytes} bytes of the response wait for the plugin, more than it may queue")]
+    RelayFull {
+        /// How many bytes wait.
+        bytes: usize,
+    },
+    /// A request header was changed before the route was to be kept.
+    #[error("the route cannot be kept any more: a request header was changed before")]
+    RouteCleared,
+    /// The stream has ended.
+    #[error("the stream has ended")]
+    StreamGone,
     /// The host returned data in memory that the plugin did not give it for this call.
     #[error("the host answered {call} with memory that the plugin never gave it")]
     ForeignMemory {
@@ -73,6 +120,12 @@ pub enum Error {
         /// How many bytes were withheld.
         bytes: usize,
     },
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json { line: error.line(), column: error.column() }
+    }
 }
 
 /// The result of a callback.

@@ -62,7 +62,9 @@
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
 pub mod abi;
+pub mod call;
 mod config;
+mod context;
 mod driver;
 mod error;
 pub mod http;
@@ -70,12 +72,16 @@ pub mod log;
 pub mod memory;
 mod plugin;
 pub mod stream;
+mod table;
+pub mod time;
+mod vm;
 
 pub use config::{Config, ConfigError};
+pub use context::PluginContext;
 pub use driver::Driver;
 pub use error::{Error, HostError, Result};
 pub use http::Chunk;
-pub use plugin::{Filter, OnError, Plugin};
+pub use plugin::{Filter, Host, OnError, Plugin, Rebuild};
 
 /// The examples of the README are tested like all others.
 #[cfg(doctest)]

@@ -1,9 +1,11 @@
 //! What an author writes: a plugin, and the filter that it puts on every stream.
 
 use crate::config::{Config, ConfigError};
+use crate::context::PluginContext;
 use crate::error::Result;
 use crate::http::{
-    BodyAction, Chunk, HeadersAction, RequestHeaders, ResponseHeaders, Trailers, TrailersAction,
+    BodyAction, BodyMode, Chunk, EndedStream, HeadersAction, RequestHeaders, ResponseHeaders,
+    Trailers, TrailersAction,
 };
 
 /// One configuration of a plugin; it lives as long as the proxy keeps that configuration.
@@ -18,12 +20,29 @@ pub trait Plugin: Sized + 'static {
     /// What becomes of a stream whose callback returned an error.
     const ON_ERROR: OnError = OnError::Refuse;
 
+    /// Which hosts the module is for; [`plugin!`](crate::plugin) has to be told the same.
+    const HOST: Host = Host::Envoy;
+
+    /// When the plugin asks the host for a fresh VM.
+    const REBUILD: Rebuild = Rebuild::NEVER;
+
     /// Builds the plugin from its configuration.
     ///
     /// # Errors
     /// An error is logged and makes the proxy refuse the configuration; it keeps running with the
     /// one that it has.
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError>;
+
+    /// The plugin has been configured: the place to start timers and tasks.
+    ///
+    /// A proxy configures a plugin in a VM of its own first, to see whether it is refused, and ends
+    /// that VM; so this runs more often than there are workers.
+    ///
+    /// # Errors
+    /// An error is logged and makes the proxy refuse the configuration.
+    fn start(&self, _context: &PluginContext<Self>) -> Result<()> {
+        Ok(())
+    }
 
     /// Begins a stream. Called before its request headers arrive.
     fn filter(&self) -> Self::Filter;
@@ -39,6 +58,47 @@ pub enum OnError {
     Refuse,
 }
 
+/// Which hosts a module is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Host {
+    /// Any: Envoy, Istio, Higress. The module declares ABI 0.2.1.
+    Envoy,
+    /// Higress alone: the module declares ABI 0.2.100, under which headers can be held while the
+    /// body comes, and bytes can be sent on at any time. No other host loads it.
+    Higress,
+}
+
+/// When a plugin asks the host for a fresh VM, since the memory of a module never shrinks.
+///
+/// It is asked when a request begins. Higress alone can (another host ignores it): a new VM is made
+/// beside this one within a second, and this one ends with its last stream.
+///
+/// # Cost
+/// A comparison for each request; one host call for a request at which a limit is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rebuild {
+    pub(crate) requests: u64,
+    pub(crate) memory: usize,
+}
+
+impl Rebuild {
+    /// Never.
+    pub const NEVER: Self = Self { requests: u64::MAX, memory: usize::MAX };
+
+    /// After so many requests, counted over all configurations of the VM.
+    #[must_use]
+    pub const fn after_requests(self, requests: u64) -> Self {
+        Self { requests, ..self }
+    }
+
+    /// When the module's memory has so many bytes.
+    #[must_use]
+    pub const fn at_memory(self, bytes: usize) -> Self {
+        Self { memory: bytes, ..self }
+    }
+}
+
 /// The state of one stream, and what happens to it.
 ///
 /// Every method has a default that lets everything pass and calls nothing. While a method runs
@@ -48,6 +108,14 @@ pub enum OnError {
 /// # Errors
 /// Methods return [`crate::Error`]; what becomes of the stream then is [`Plugin::ON_ERROR`].
 pub trait Filter<P: Plugin> {
+    /// How request bodies are given, unless the header callback
+    /// [chooses](RequestHeaders::body_mode).
+    const REQUEST_BODY: BodyMode = BodyMode::Stream;
+
+    /// How response bodies are given, unless the header callback
+    /// [chooses](ResponseHeaders::body_mode).
+    const RESPONSE_BODY: BodyMode = BodyMode::Stream;
+
     /// Request headers arrived; nothing has been sent upstream yet.
     fn request_headers(
         &mut self,
@@ -63,7 +131,7 @@ pub trait Filter<P: Plugin> {
     /// that trailers end included. A request without a body
     /// ([`has_body`](RequestHeaders::has_body) is false) gets none.
     fn request_body(&mut self, _plugin: &P, _chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     }
 
     /// Request trailers arrived; the last chunk was given before.
@@ -88,7 +156,7 @@ pub trait Filter<P: Plugin> {
 
     /// A part of the response body arrived; see [`request_body`](Self::request_body).
     fn response_body(&mut self, _plugin: &P, _chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     }
 
     /// Response trailers arrived; the last chunk was given before.
@@ -101,5 +169,5 @@ pub trait Filter<P: Plugin> {
     }
 
     /// The stream is over, well or badly.
-    fn done(&mut self, _plugin: &P) {}
+    fn done(&mut self, _plugin: &P, _stream: &EndedStream<'_>) {}
 }

@@ -14,7 +14,7 @@ use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Plugin, Result};
 type Work = Box<dyn FnMut(&mut Chunk<'_>) -> Result<BodyAction>>;
 
 thread_local! {
-    static WORK: RefCell<Work> = RefCell::new(Box::new(|_| Ok(BodyAction::Continue)));
+    static WORK: RefCell<Work> = RefCell::new(Box::new(|_| Ok(BodyAction::Pass)));
     static DIRECTION: Cell<Direction> = const { Cell::new(Direction::Request) };
     static LOOKS: RefCell<Vec<Look>> = const { RefCell::new(Vec::new()) };
 }
@@ -69,7 +69,7 @@ fn body(direction: Direction, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
     if see(direction, look) {
         WORK.with_borrow_mut(|work| work(chunk))
     } else {
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     }
 }
 
@@ -198,7 +198,7 @@ fn check(
 }
 
 fn go_on(_: &mut Chunk<'_>) -> Result<BodyAction> {
-    Ok(BodyAction::Continue)
+    Ok(BodyAction::Pass)
 }
 
 fn hold(_: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -251,7 +251,7 @@ fn what_was_released_before_trailers_cannot_be_changed() {
             assert_eq!(chunk.prefix_mut(0).err(), Some(Error::BodyReleased));
             assert_eq!((chunk.len(), chunk.bytes()), (0, Ok(&b""[..])));
         }
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     };
     let with = [headers(true), chunk("ab", 0), last("", 0), Look::Trailers];
     check(Message::of(&["ab"]).trailers(), edits, &with, "ab");
@@ -276,7 +276,7 @@ fn what_was_held_comes_again_with_what_follows() {
     let mut chunks = 0;
     let hold_first = move |_: &mut Chunk<'_>| {
         chunks += 1;
-        Ok(if chunks == 1 { BodyAction::Hold } else { BodyAction::Continue })
+        Ok(if chunks == 1 { BodyAction::Hold } else { BodyAction::Pass })
     };
     let with = [headers(true), chunk("ab", 0), chunk("abcd", 2), last("ef", 0)];
     check(Message::of(&["ab", "cd", "ef"]), hold_first, &with, "abcdef");
@@ -308,7 +308,7 @@ fn held_counts_what_an_edit_left() {
         |chunk| {
             if chunk.is_last() {
                 assert!(chunk.is_released(), "nothing is left in the host");
-                return Ok(BodyAction::Continue);
+                return Ok(BodyAction::Pass);
             }
             chunk.clear().map(|()| BodyAction::Hold)
         },

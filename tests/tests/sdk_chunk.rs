@@ -36,11 +36,11 @@ impl Plugin for Scripted {
 
 impl Filter<Scripted> for ScriptedFilter {
     fn request_body(&mut self, _: &Scripted, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        WORK.with_borrow_mut(|work| work(chunk)).map(|()| BodyAction::Continue)
+        WORK.with_borrow_mut(|work| work(chunk)).map(|()| BodyAction::Pass)
     }
 
     fn response_body(&mut self, _: &Scripted, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        WORK.with_borrow_mut(|work| work(chunk)).map(|()| BodyAction::Continue)
+        WORK.with_borrow_mut(|work| work(chunk)).map(|()| BodyAction::Pass)
     }
 }
 

@@ -78,7 +78,7 @@ impl Filter<Modelled> for ModelledFilter {
 /// Does with the chunk and with the model what comes next.
 fn turn(chunk: &mut Chunk<'_>, in_request: bool) -> Result<BodyAction> {
     if in_request != IN_REQUEST.get() {
-        return Ok(BodyAction::Continue);
+        return Ok(BodyAction::Pass);
     }
     MODEL.with_borrow_mut(|model| {
         let held = model.held.len();
@@ -98,7 +98,7 @@ fn turn(chunk: &mut Chunk<'_>, in_request: bool) -> Result<BodyAction> {
             return Ok(BodyAction::Hold);
         }
         model.out.extend(bytes);
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     })
 }
 

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 // Links the host's functions, which find no host here.
 use bench_host as _;
 use chunkwise::abi::Guest;
-use chunkwise::http::{BodyAction, HeadersAction, RequestHeaders};
+use chunkwise::http::{BodyAction, EndedStream, HeadersAction, RequestHeaders};
 use chunkwise::http::{Trailers, TrailersAction};
 use chunkwise::{Chunk, Config, ConfigError, Driver, Filter, Plugin, Result};
 
@@ -92,7 +92,7 @@ impl Drop for NotedFilter {
 impl Filter<Noted> for NotedFilter {
     fn request_headers(&mut self, plugin: &Noted, _: &RequestHeaders<'_>) -> Result<HeadersAction> {
         self.called(plugin, "request_headers");
-        Ok(HeadersAction::Stop)
+        Ok(HeadersAction::Hold)
     }
 
     fn request_body(&mut self, plugin: &Noted, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -105,7 +105,7 @@ impl Filter<Noted> for NotedFilter {
         Ok(TrailersAction::Continue)
     }
 
-    fn done(&mut self, plugin: &Noted) {
+    fn done(&mut self, plugin: &Noted, _: &EndedStream<'_>) {
         self.called(plugin, "done");
     }
 }

@@ -54,7 +54,7 @@ impl Filter<Greedy> for GreedyFilter {
         let _ = headers.iter().map(Iterator::count);
         let _ = headers.set("x", "y");
         headers.get("x")?;
-        Ok(HeadersAction::Stop)
+        Ok(HeadersAction::Hold)
     }
 
     fn request_body(&mut self, _: &Greedy, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -67,7 +67,7 @@ impl Filter<Greedy> for GreedyFilter {
         headers: &ResponseHeaders<'_>,
     ) -> Result<HeadersAction> {
         headers.iter()?;
-        Ok(HeadersAction::Stop)
+        Ok(HeadersAction::Hold)
     }
 
     fn response_body(&mut self, _: &Greedy, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -142,7 +142,7 @@ fn edits_of_a_chunk_of_absurd_length_do_not_overflow() {
             assert!(chunk.replace_prefix(1, b"xy").is_err());
             assert!(chunk.range(usize::MAX - 1..).is_err());
             EDITED.set(true);
-            Ok(BodyAction::Continue)
+            Ok(BodyAction::Pass)
         }
     }
     let driver = Driver::<Edits>::new();

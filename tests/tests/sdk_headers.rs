@@ -300,9 +300,9 @@ fn headers_that_were_sent_on_cannot_be_changed_and_the_host_says_so() {
     assert_eq!(proxy.host().log.lines(), []);
 }
 
-/// Sends a request whose header callback answers `action`.
-fn stopped(action: HeadersAction, stop_is_stop_all: bool, body: &[&str]) -> Outcome {
-    on(Phase::RequestHeaders, move |_, _| Ok(action));
+/// Sends a request whose header callback holds its headers.
+fn held(stop_is_stop_all: bool, body: &[&str]) -> Outcome {
+    on(Phase::RequestHeaders, |_, _| Ok(HeadersAction::Hold));
     let settings =
         Settings { stop_is_stop_all, buffer_limit: Some(8), ..Settings::new(Profile::Envoy) };
     let mut host = TestHost::start(&NativePlugin::<Scripted>::new(), settings, "").unwrap();
@@ -312,29 +312,29 @@ fn stopped(action: HeadersAction, stop_is_stop_all: bool, body: &[&str]) -> Outc
 
 #[test]
 fn stopped_headers_leave_with_the_body_where_the_host_reads_stop_as_stop() {
-    let outcome = stopped(HeadersAction::Stop, false, &["ab", "cd"]);
+    let outcome = held(false, &["ab", "cd"]);
     assert_eq!(outcome.upstream.text(), "abcd");
     assert!(outcome.upstream.ended && outcome.downstream.ended);
     assert_eq!(outcome.upstream.header(":path").unwrap(), "/");
     assert_eq!(outcome.details, "via_upstream");
 
-    let bodiless = stopped(HeadersAction::Stop, false, &[]);
+    let bodiless = held(false, &[]);
     assert!(bodiless.downstream.ended, "no body callback comes that could continue");
 }
 
 #[test]
 fn a_stock_host_reads_stop_as_stop_everything() {
-    let outcome = stopped(HeadersAction::Stop, true, &["ab", "cd"]);
+    let outcome = held(true, &["ab", "cd"]);
     assert!(outcome.upstream.headers.is_empty() && outcome.upstream.body.is_empty());
     assert!(!outcome.upstream.ended && !outcome.downstream.ended);
     // Past the limit the sender is slowed down and the request waits, without an error.
-    let outcome = stopped(HeadersAction::Stop, true, &["12345", "6789", "0"]);
+    let outcome = held(true, &["12345", "6789", "0"]);
     assert!(!outcome.downstream.ended && !outcome.replied_locally);
 }
 
 #[test]
 fn response_headers_stop_in_the_same_way() {
-    on(Phase::ResponseHeaders, |_, _| Ok(HeadersAction::Stop));
+    on(Phase::ResponseHeaders, |_, _| Ok(HeadersAction::Hold));
     let settings = Settings { stop_is_stop_all: false, ..Settings::new(Profile::Envoy) };
     let mut host = TestHost::start(&NativePlugin::<Scripted>::new(), settings, "").unwrap();
     let call = Call::get("/").answer(Answer::new(200).chunks(["ab", "cd"]));

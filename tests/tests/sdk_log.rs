@@ -12,7 +12,7 @@ use bench_host::host::{Direction, HeaderMap, Host, Level, Log, Measure, Profile,
 use bench_host::host::{Settings, World};
 use bench_host::measure::Phase;
 use bytes::Bytes;
-use chunkwise::http::{BodyAction, HeadersAction, RequestHeaders};
+use chunkwise::http::{BodyAction, EndedStream, HeadersAction, RequestHeaders};
 use chunkwise::{Chunk, Config, ConfigError, Filter, Plugin, Result, log};
 
 type Work = Box<dyn FnMut()>;
@@ -58,10 +58,10 @@ impl Filter<Chatty> for ChattyFilter {
 
     fn request_body(&mut self, _: &Chatty, _: &mut Chunk<'_>) -> Result<BodyAction> {
         WORK.with_borrow_mut(|work| work());
-        Ok(BodyAction::Continue)
+        Ok(BodyAction::Pass)
     }
 
-    fn done(&mut self, _: &Chatty) {
+    fn done(&mut self, _: &Chatty, _: &EndedStream<'_>) {
         WORK.with_borrow_mut(|work| work());
     }
 }
@@ -114,7 +114,7 @@ fn lines_below_the_hosts_level_cost_one_question_a_callback() {
     proxy.close(context);
     let ledger = &proxy.host().ledger;
     assert_eq!(ledger.host_calls(Phase::Configure), calls(0, 0), "nothing was said there");
-    for phase in [Phase::ContextCreate, Phase::RequestHeaders, Phase::Done, Phase::Delete] {
+    for phase in [Phase::ContextCreate, Phase::RequestHeaders, Phase::Log, Phase::Delete] {
         assert_eq!(ledger.host_calls(phase), calls(1, 0), "{phase:?}");
         assert_eq!(ledger.phase(phase).bytes_out, 0);
     }

@@ -8,7 +8,9 @@ use bench_host::engine::native::NativePlugin;
 use bench_host::host::{Level, Profile, Settings};
 use bench_host::measure::Phase;
 use bench_host::testing::{Answer, Call, Outcome, TestHost};
-use chunkwise::http::{BodyAction, HeadersAction, Reply, RequestHeaders, ResponseHeaders};
+use chunkwise::http::{
+    BodyAction, EndedStream, HeadersAction, Reply, RequestHeaders, ResponseHeaders,
+};
 use chunkwise::http::{Trailers, TrailersAction};
 use chunkwise::{Chunk, Config, ConfigError, Error, Filter, OnError, Plugin, Result};
 
@@ -74,7 +76,7 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
     fn request_body(&mut self, plugin: &At<REFUSE>, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
         called("request_body");
         let reply = plugin.at("request_body")?;
-        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Continue })
+        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Pass })
     }
 
     fn request_trailers(
@@ -101,7 +103,7 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
     fn response_body(&mut self, plugin: &At<REFUSE>, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
         called(&format!("response_body {}", String::from_utf8_lossy(chunk.bytes()?)));
         let reply = plugin.at("response_body")?;
-        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Continue })
+        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Pass })
     }
 
     fn response_trailers(
@@ -114,7 +116,7 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
         Ok(if reply { trailers.reply(&teapot())?.into() } else { TrailersAction::Continue })
     }
 
-    fn done(&mut self, _: &At<REFUSE>) {
+    fn done(&mut self, _: &At<REFUSE>, _: &EndedStream<'_>) {
         called("done");
     }
 }

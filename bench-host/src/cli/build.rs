@@ -11,7 +11,7 @@ use crate::guest_build;
 ///
 /// The last line of stdout is the path of the module. The guest target is added when it is missing.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: cargo bench-host build replace -- --features chunkwise/higress")]
+#[command(after_help = "Example: cargo bench-host build replace -- --verbose")]
 pub(super) struct Arguments {
     /// Name of a folder in examples/, or path of a folder with a Cargo.toml.
     example: String,

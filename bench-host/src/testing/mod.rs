@@ -13,7 +13,7 @@
 //! # impl Filter<Shout> for ShoutFilter {
 //! #     fn response_body(&mut self, _: &Shout, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
 //! #         chunk.bytes_mut()?.make_ascii_uppercase();
-//! #         Ok(BodyAction::Continue)
+//! #         Ok(BodyAction::Pass)
 //! #     }
 //! # }
 //!
@@ -58,7 +58,7 @@ impl TestHost {
     /// [`StartError`] when it refuses its configuration.
     pub fn native<P: chunkwise::Plugin>(configuration: &str) -> Result<Self, StartError> {
         let mut settings = Settings::new(Profile::Envoy);
-        settings.stop_is_stop_all = chunkwise::abi::ABI_VERSION != "0.2.100";
+        settings.stop_is_stop_all = P::HOST != chunkwise::Host::Higress;
         Self::start(&NativePlugin::<P>::new(), settings, configuration)
     }
 

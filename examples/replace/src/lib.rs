@@ -80,7 +80,7 @@ impl Filter<Replace> for ReplaceFilter {
     }
 
     fn request_body(&mut self, _: &Replace, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        self.request.as_mut().map_or(Ok(BodyAction::Continue), |body| body.chunk(chunk))
+        self.request.as_mut().map_or(Ok(BodyAction::Pass), |body| body.chunk(chunk))
     }
 
     fn response_headers(
@@ -95,6 +95,6 @@ impl Filter<Replace> for ReplaceFilter {
     }
 
     fn response_body(&mut self, _: &Replace, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        self.response.as_mut().map_or(Ok(BodyAction::Continue), |body| body.chunk(chunk))
+        self.response.as_mut().map_or(Ok(BodyAction::Pass), |body| body.chunk(chunk))
     }
 }

@@ -1,22 +1,23 @@
 //! What the host calls: the exports of a plugin's module.
 
-/// The ABI that a plugin declares: `0.2.1`, or `0.2.100` with the feature `higress`.
-pub const ABI_VERSION: &str = if cfg!(feature = "higress") { "0.2.100" } else { "0.2.1" };
+use crate::plugin::Host;
 
 /// Content of the module's custom section `chunkwise`, by which tools recognise the SDK.
-pub const SECTION: &str = if cfg!(feature = "higress") {
-    concat!("version=", env!("CARGO_PKG_VERSION"), "\nabi=0.2.100\n")
-} else {
-    concat!("version=", env!("CARGO_PKG_VERSION"), "\nabi=0.2.1\n")
-};
-
-/// [`SECTION`] as the array that a `static` in a custom section has to be.
 #[doc(hidden)]
-pub const fn section_bytes<const LEN: usize>() -> [u8; LEN] {
+pub const fn section(host: Host) -> &'static str {
+    match host {
+        Host::Envoy => concat!("version=", env!("CARGO_PKG_VERSION"), "\nabi=0.2.1\n"),
+        Host::Higress => concat!("version=", env!("CARGO_PKG_VERSION"), "\nabi=0.2.100\n"),
+    }
+}
+
+/// [`section`] as the array that a `static` in a custom section has to be.
+#[doc(hidden)]
+pub const fn section_bytes<const LEN: usize>(host: Host) -> [u8; LEN] {
     let mut bytes = [0; LEN];
     let mut at = 0;
     while at < LEN {
-        bytes[at] = SECTION.as_bytes()[at];
+        bytes[at] = section(host).as_bytes()[at];
         at += 1;
     }
     bytes
@@ -58,6 +59,19 @@ pub trait Guest {
     fn on_response_body(&self, context: u32, size: usize, end_of_stream: bool) -> u32;
     /// Response trailers arrived; the answer is a trailer action.
     fn on_response_trailers(&self, context: u32, trailers: usize) -> u32;
+    /// The plugin's timer fired.
+    fn on_tick(&self, context: u32);
+    /// A call was answered, or failed if there are no headers; `context` is the plugin's.
+    fn on_http_call_response(
+        &self,
+        context: u32,
+        call: u32,
+        headers: usize,
+        body_size: usize,
+        trailers: usize,
+    );
+    /// A stream is over, and written to the access log.
+    fn on_log(&self, context: u32);
     /// A context is about to end; true lets it.
     fn on_done(&self, context: u32) -> bool;
     /// A context has ended.
@@ -67,7 +81,8 @@ pub trait Guest {
 /// Makes the module of a plugin: the exports, the ABI marker and the accounting allocator.
 ///
 /// Call it once, in the crate that becomes the module, with the type that implements
-/// [`Plugin`](crate::Plugin). On other targets than wasm it does nothing, so that the same crate
+/// [`Plugin`](crate::Plugin), and with `Higress` behind it when that is its
+/// [`HOST`](crate::Plugin::HOST); a mismatch does not compile. On other targets than wasm it does nothing, so that the same crate
 /// can be tested natively.
 ///
 /// ```
@@ -96,6 +111,14 @@ pub trait Guest {
 #[macro_export]
 macro_rules! plugin {
     ($plugin:ty) => {
+        $crate::plugin!($plugin, Envoy);
+    };
+    ($plugin:ty, $host:ident) => {
+        const _: () = assert!(
+            <$plugin as $crate::Plugin>::HOST as u8 == $crate::Host::$host as u8,
+            "plugin! names another host than Plugin::HOST"
+        );
+
         #[cfg(target_arch = "wasm32")]
         #[expect(unsafe_code, reason = "exports need their names unmangled")]
         mod chunkwise_exports {
@@ -106,17 +129,18 @@ macro_rules! plugin {
             use super::*;
             use $crate::abi::Guest as _;
 
-            $crate::__abi_marker!();
+            $crate::__abi_marker!($host);
 
             #[global_allocator]
             static ALLOCATOR: $crate::memory::Accounting = $crate::memory::Accounting::new();
 
             #[used]
             #[unsafe(link_section = "chunkwise")]
-            static SECTION: [u8; $crate::abi::SECTION.len()] = $crate::abi::section_bytes();
+            static SECTION: [u8; $crate::abi::section($crate::Host::$host).len()] =
+                $crate::abi::section_bytes($crate::Host::$host);
 
             ::std::thread_local! {
-                static DRIVER: $crate::Driver<$plugin> = const { $crate::Driver::new() };
+                static DRIVER: $crate::Driver<$plugin> = $crate::Driver::new();
             }
 
             $crate::__exports! {
@@ -136,6 +160,16 @@ macro_rules! plugin {
                     => on_response_body(context: u32, size: usize, end: bool) -> u32;
                 proxy_on_response_trailers
                     => on_response_trailers(context: u32, count: usize) -> u32;
+                proxy_on_tick => on_tick(context: u32) -> ();
+                proxy_on_http_call_response
+                    => on_http_call_response(
+                        context: u32,
+                        call: u32,
+                        headers: usize,
+                        size: usize,
+                        trailers: usize
+                    ) -> ();
+                proxy_on_log => on_log(context: u32) -> ();
                 proxy_on_done => on_done(context: u32) -> bool;
                 proxy_on_delete => on_delete(context: u32) -> ();
             }
@@ -164,21 +198,14 @@ macro_rules! __exports {
     )*};
 }
 
-#[cfg(not(feature = "higress"))]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __abi_marker {
-    () => {
+    (Envoy) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_abi_version_0_2_1() {}
     };
-}
-
-#[cfg(feature = "higress")]
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __abi_marker {
-    () => {
+    (Higress) => {
         #[unsafe(no_mangle)]
         extern "C" fn proxy_abi_version_0_2_100() {}
     };

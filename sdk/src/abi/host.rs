@@ -7,7 +7,7 @@ use std::ptr;
 use super::raw;
 use super::types::{Buffer, Direction, Map, Status};
 use crate::error::{Error, HostError, Result};
-use crate::memory::Scope;
+use crate::memory::{Arena, Scope};
 
 /// A length that reaches to the end of any buffer; the host clamps it.
 const TO_THE_END: usize = i32::MAX as usize;
@@ -49,6 +49,37 @@ pub(crate) fn whole_buffer<'scope>(
     buffer: Buffer,
 ) -> Result<&'scope [u8]> {
     Ok(&*buffer_bytes(scope, buffer, 0, TO_THE_END)?)
+}
+
+/// Has the host write a part of a buffer into memory of its own, for bytes that are kept.
+pub(crate) fn owned_buffer(
+    arena: &Arena,
+    buffer: Buffer,
+    start: usize,
+    length: usize,
+) -> Result<Vec<u8>> {
+    let length = length.min(TO_THE_END);
+    fetch_owned(arena, Vec::new(), "proxy_get_buffer_bytes", |data, size| {
+        // SAFETY: both out pointers are live, see `fetch`.
+        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, length, data, size) }
+    })
+}
+
+/// The headers of the answer that is being delivered, written into a buffer that is used again.
+pub(crate) fn call_headers(arena: &Arena, buffer: Vec<u8>) -> Result<Vec<u8>> {
+    fetch_owned(arena, buffer, "proxy_get_header_map_pairs", |data, size| {
+        // SAFETY: the out pointers are live, see `fetch`.
+        unsafe { raw::proxy_get_header_map_pairs(Map::CallResponseHeaders as u32, data, size) }
+    })
+}
+
+/// The body of the answer that is being delivered, written into a buffer that is used again.
+pub(crate) fn call_body(arena: &Arena, buffer: Vec<u8>, length: usize) -> Result<Vec<u8>> {
+    fetch_owned(arena, buffer, "proxy_get_buffer_bytes", |data, size| {
+        let body = Buffer::CallResponseBody as u32;
+        // SAFETY: the out pointers are live, see `fetch`.
+        unsafe { raw::proxy_get_buffer_bytes(body, 0, length, data, size) }
+    })
 }
 
 /// Where [`set_buffer`] puts its bytes: the three edits that every host has.
@@ -369,6 +400,27 @@ fn fetch<'scope>(
             None => Err(Error::ForeignMemory { call }),
         },
         Status::NotFound => Ok(None),
+        status => Err(HostError::new(call, status).into()),
+    }
+}
+
+/// Makes a call that returns data, which the host writes into `buffer`. What is not there is empty.
+fn fetch_owned(
+    arena: &Arena,
+    buffer: Vec<u8>,
+    call: &'static str,
+    raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+) -> Result<Vec<u8>> {
+    let mut status = Status::Ok;
+    let written = arena.lend(buffer, || {
+        let mut data = ptr::null_mut();
+        let mut size = 0;
+        status = Status::from(raw(&raw mut data, &raw mut size));
+        (data, size)
+    });
+    match status {
+        Status::Ok => written.ok_or(Error::ForeignMemory { call }),
+        Status::NotFound => Ok(Vec::new()),
         status => Err(HostError::new(call, status).into()),
     }
 }

@@ -9,10 +9,10 @@ pub mod pairs;
 mod raw;
 mod types;
 
+pub use exports::Guest;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub use exports::initialize;
 #[doc(hidden)]
-pub use exports::section_bytes;
-pub use exports::{ABI_VERSION, Guest, SECTION};
+pub use exports::{section, section_bytes};
 pub use types::{Buffer, Direction, Map, Status};

@@ -13,7 +13,7 @@ const WORD: usize = 4;
 ///
 /// # Cost
 /// Nothing is copied or allocated; each step reads two lengths.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pairs<'a> {
     lengths: &'a [u8],
     data: &'a [u8],

@@ -122,6 +122,34 @@ pub enum Direction {
     Response,
 }
 
+impl Buffer {
+    /// The body of this direction.
+    pub(crate) const fn body(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestBody,
+            Direction::Response => Self::ResponseBody,
+        }
+    }
+}
+
+impl Map {
+    /// The headers of this direction.
+    pub(crate) const fn headers(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestHeaders,
+            Direction::Response => Self::ResponseHeaders,
+        }
+    }
+
+    /// The trailers of this direction.
+    pub(crate) const fn trailers(direction: Direction) -> Self {
+        match direction {
+            Direction::Request => Self::RequestTrailers,
+            Direction::Response => Self::ResponseTrailers,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::stream::Stream;
-use super::table::Table;
 use crate::plugin::Plugin;
+use crate::table::Table;
 
 /// Ended streams whose memory is kept for those to come.
 const SPARE: usize = 64;
@@ -38,12 +38,12 @@ impl<P: Plugin> Contexts<P> {
     }
 
     /// Puts a configured plugin into its context; the one before lives on in its streams.
-    pub fn configure_plugin(&self, id: u32, plugin: P) {
+    pub fn configure_plugin(&self, id: u32, plugin: Rc<P>) {
         let mut plugins = self.plugins.borrow_mut();
         let before = match plugins.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, slot)) => slot.replace(Rc::new(plugin)),
+            Some((_, slot)) => slot.replace(plugin),
             None => {
-                plugins.push((id, Some(Rc::new(plugin))));
+                plugins.push((id, Some(plugin)));
                 None
             }
         };
@@ -53,15 +53,14 @@ impl<P: Plugin> Contexts<P> {
     }
 
     pub fn open_stream(&self, id: u32, parent: u32) {
-        let plugin = self.plugin(parent);
-        let filter = plugin.as_deref().map(P::filter);
+        let new = Stream::new(id, parent, self.plugin(parent));
         let spare = self.spare.borrow_mut().pop();
         let stream = match spare {
             Some(mut stream) => {
-                *stream = Stream::new(plugin, filter);
+                *stream = new;
                 stream
             }
-            None => Box::new(Stream::new(plugin, filter)),
+            None => Box::new(new),
         };
         let replaced = self.streams.borrow_mut().insert(id, Some(stream));
         // A host that uses an id twice ends the older stream; dropped without the borrow.
@@ -106,7 +105,7 @@ impl<P: Plugin> Contexts<P> {
 
     #[cold]
     fn retire(&self, mut stream: Box<Stream<P>>) {
-        *stream = Stream::new(None, None);
+        *stream = Stream::empty();
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {
             spare.push(stream);

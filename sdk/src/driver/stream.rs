@@ -1,9 +1,9 @@
-//! One stream: the author's filter, and how far each of its bodies is.
+//! One stream: the author's filter, and what the SDK keeps beside it.
 
 use std::rc::Rc;
 
-use crate::abi::Direction;
-use crate::plugin::Plugin;
+use crate::http::Control;
+use crate::plugin::{Filter, Plugin};
 
 /// State of a stream between callbacks.
 pub(super) struct Stream<P: Plugin> {
@@ -11,28 +11,21 @@ pub(super) struct Stream<P: Plugin> {
     /// before the plugin, so that it is dropped first.
     pub filter: Option<P::Filter>,
     pub plugin: Option<Rc<P>>,
-    bodies: [Body; 2],
-}
-
-/// How far a body is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Body {
-    /// Bytes at the front of the host's buffer that were given before.
-    pub held: usize,
-    /// The last chunk was given.
-    pub ended: bool,
+    pub control: Control,
+    /// The author was told that the stream is over.
+    pub is_done: bool,
 }
 
 impl<P: Plugin> Stream<P> {
-    pub fn new(plugin: Option<Rc<P>>, filter: Option<P::Filter>) -> Self {
-        Self { filter, plugin, bodies: [Body::default(); 2] }
+    /// A stream of a plugin; `context` and `root` are the ids of both.
+    pub fn new(context: u32, root: u32, plugin: Option<Rc<P>>) -> Self {
+        let filter = plugin.as_deref().map(P::filter);
+        let modes = [P::Filter::REQUEST_BODY, P::Filter::RESPONSE_BODY];
+        Self { filter, plugin, control: Control::new(context, root, modes), is_done: false }
     }
 
-    pub fn body(&mut self, direction: Direction) -> &mut Body {
-        let [request, response] = &mut self.bodies;
-        match direction {
-            Direction::Request => request,
-            Direction::Response => response,
-        }
+    /// What is kept of an ended stream: its memory.
+    pub fn empty() -> Self {
+        Self { filter: None, plugin: None, control: Control::default(), is_done: false }
     }
 }

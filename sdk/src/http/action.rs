@@ -1,65 +1,124 @@
-//! What a callback answers; the numbers are those of the ABI (Envoy takes all of them under 0.2.1).
+//! What a callback answers.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::vm::BoxedTask;
 
 /// What becomes of headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum HeadersAction {
     /// Send them on.
-    Continue = 0,
+    Continue,
+    /// Send them on, and leave the stream alone: no later callback of this filter is made.
+    Detach,
     /// Hold them while this filter still gets the body; they leave with the first chunk that
-    /// continues, or with the trailers.
+    /// passes, or with the trailers. Until then a body callback can change them
+    /// ([`Chunk::headers`](crate::Chunk::headers)).
     ///
-    /// A stock host reads this as "hold everything" under ABI 0.2.1, and the stream then waits for
-    /// ever, unless it is configured with `allow_on_headers_stop_iteration`. Headers that end the
-    /// message are not held, for nothing would come that lets them go.
-    Stop = 1,
+    /// A stock Envoy reads this as "hold everything" and the stream then waits for ever, unless the
+    /// plugin is configured with `allow_on_headers_stop_iteration` there (Envoy 1.33); Higress
+    /// needs [`Host::Higress`](crate::Host::Higress). Headers that end the message are not held,
+    /// for nothing would come that lets them go.
+    Hold,
+    /// A local reply was sent.
+    Replied(Replied),
+    /// Hold them and everything behind them until a task has ended; see
+    /// [`RequestHeaders::wait`](super::RequestHeaders::wait).
+    Wait(Task),
+    /// Send them on, and give the body's chunks to a task; see
+    /// [`ResponseHeaders::relay`](super::ResponseHeaders::relay).
+    Relay(Relaying),
 }
 
 /// What becomes of a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyAction {
-    /// Send it on, with what was held before it.
-    Continue = 0,
+    /// Send it on as it is now, edits in place included, with what was held before it.
+    Pass,
+    /// Send these bytes on in its place, and in the place of what was held.
+    Edit(Bytes),
+    /// Send nothing on, neither it nor what was held.
+    Drop,
     /// Leave it in the host; the next chunk begins with it (see [`Chunk::held`]).
     ///
-    /// Nothing comes after the last chunk, so there a hold is read as
-    /// [`Continue`](Self::Continue).
+    /// Nothing comes after the last chunk, so there a hold is read as [`Pass`](Self::Pass).
     ///
     /// [`Chunk::held`]: crate::Chunk::held
-    Hold = 1,
+    Hold,
+    /// A local reply was sent.
+    Replied(Replied),
+    /// Hold the whole body until a task has ended; see [`Chunk::wait`](crate::Chunk::wait).
+    Wait(Task),
 }
 
 /// What becomes of trailers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum TrailersAction {
     /// Send them on, with everything that was held.
-    Continue = 0,
+    Continue,
+    /// A local reply was sent.
+    Replied(Replied),
+}
+
+/// What becomes of a stream when the task that it waited for has ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Resume {
+    /// It goes on, with the edits that the task made.
+    Continue,
+    /// It goes on, and no later callback of this filter is made.
+    Detach,
+    /// The task has sent a local reply.
+    Replied(Replied),
 }
 
 /// Proof that a local reply was sent; it is the answer of the callback that sent it.
 #[derive(Debug)]
 pub struct Replied(pub(crate) ());
 
+/// A task that a stream waits for.
+pub struct Task(pub(crate) BoxedTask);
+
+/// A task that gets the chunks of a response.
+pub struct Relaying(pub(crate) super::relay::RelayBegin);
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Task")
+    }
+}
+
+impl fmt::Debug for Relaying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Relaying")
+    }
+}
+
 impl From<Replied> for HeadersAction {
-    fn from(_: Replied) -> Self {
-        // The host stops the stream by itself, whatever it is told here and below.
-        Self::Continue
+    fn from(replied: Replied) -> Self {
+        Self::Replied(replied)
     }
 }
 
 impl From<Replied> for BodyAction {
-    fn from(_: Replied) -> Self {
-        Self::Continue
+    fn from(replied: Replied) -> Self {
+        Self::Replied(replied)
     }
 }
 
 impl From<Replied> for TrailersAction {
-    fn from(_: Replied) -> Self {
-        Self::Continue
+    fn from(replied: Replied) -> Self {
+        Self::Replied(replied)
+    }
+}
+
+impl From<Replied> for Resume {
+    fn from(replied: Replied) -> Self {
+        Self::Replied(replied)
     }
 }

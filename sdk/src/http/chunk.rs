@@ -2,12 +2,20 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use super::action::Replied;
+use std::future::Future;
+
+use bytes::Bytes;
+
+use super::action::{BodyAction, Replied, Resume, Task};
+use super::control::{BodyMode, HeadersState, Side, Site};
+use super::headers::Headers;
+use super::held::{self, HeldBody};
 use super::reply::Reply;
+use super::route::{OnReply, RouteCall, RouteReply};
+use super::windows::Windows;
 use crate::abi::host::{self, Place};
-use crate::abi::{Buffer, Direction};
+use crate::abi::{Buffer, Direction, Map};
 use crate::error::{Error, Result};
-use crate::memory::Scope;
 
 /// The part of a body that is passing now.
 ///
@@ -42,7 +50,8 @@ use crate::memory::Scope;
 /// trailers brought after everything before it had been sent on.
 #[derive(Debug)]
 pub struct Chunk<'a> {
-    scope: &'a Scope<'a>,
+    site: Site<'a>,
+    direction: Direction,
     buffer: Buffer,
     len: usize,
     held: usize,
@@ -57,27 +66,20 @@ pub struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     /// A chunk of `len` bytes, the first `held` of which were given before.
     pub(crate) fn new(
-        scope: &'a Scope<'a>,
+        site: Site<'a>,
         direction: Direction,
         len: usize,
         held: usize,
         last: bool,
     ) -> Self {
-        let buffer = match direction {
-            Direction::Request => Buffer::RequestBody,
-            Direction::Response => Buffer::ResponseBody,
-        };
+        let buffer = Buffer::body(direction);
         let held = held.min(len);
-        Self { scope, buffer, len, held, last, released: false, read: None, edit: None }
+        Self { site, direction, buffer, len, held, last, released: false, read: None, edit: None }
     }
 
     /// The end of a body that trailers brought, of which the host still holds `held` bytes.
-    pub(crate) fn ended_by_trailers(
-        scope: &'a Scope<'a>,
-        direction: Direction,
-        held: usize,
-    ) -> Self {
-        Self { released: held == 0, ..Self::new(scope, direction, held, held, true) }
+    pub(crate) fn ended_by_trailers(site: Site<'a>, direction: Direction, held: usize) -> Self {
+        Self { released: held == 0, ..Self::new(site, direction, held, held, true) }
     }
 
     /// Replaces everything.
@@ -157,6 +159,133 @@ impl<'a> Chunk<'a> {
         Ok(bytes)
     }
 
+    /// The bytes, to be kept when the callback has ended.
+    ///
+    /// # Cost
+    /// One host call and one allocation of the chunk's length; the host copies it there.
+    pub fn to_bytes(&mut self) -> Result<Bytes> {
+        self.commit()?;
+        Ok(host::owned_buffer(&self.site.vm.arena, self.buffer, 0, self.len)?.into())
+    }
+
+    /// The bytes in windows of `size`, whose memory is that of one: so a body that the host has
+    /// [buffered](BodyMode::Buffer) is read whole, however long it is.
+    ///
+    /// ```
+    /// # use chunkwise::Chunk;
+    /// # fn request_body(body: &mut Chunk<'_>) -> chunkwise::Result<()> {
+    /// let mut newlines = 0;
+    /// let mut windows = body.windows(64 * 1024)?;
+    /// while let Some(window) = windows.next()? {
+    ///     newlines += window.iter().filter(|byte| **byte == b'\n').count();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// One host call for each window; nothing is allocated once the arena has the size of one.
+    pub fn windows(&mut self, size: usize) -> Result<Windows<'_>> {
+        self.commit()?;
+        Ok(Windows::new(&self.site.vm.arena, self.buffer, self.len, size))
+    }
+
+    /// The headers of this body, while they [wait](super::HeadersAction::Hold) for it; free.
+    ///
+    /// # Errors
+    /// [`Error::HeadersReleased`] when they have been sent on.
+    pub fn headers(&self) -> Result<Headers<'a>> {
+        if self.side().headers.get() == HeadersState::Held {
+            Ok(Headers::new(self.site, Map::headers(self.direction), 0))
+        } else {
+            Err(Error::HeadersReleased)
+        }
+    }
+
+    /// Holds the whole body until a task has ended, and the headers if they
+    /// [wait](super::HeadersAction::Hold) for it.
+    ///
+    /// # Cost
+    /// As for [`RequestHeaders::wait`](super::RequestHeaders::wait).
+    ///
+    /// # Errors
+    /// [`Error::BodyIncomplete`] before the last chunk, or when a part of it was sent on before:
+    /// use [`BodyMode::Buffer`].
+    pub fn wait<F>(&self, task: F) -> Result<BodyAction>
+    where
+        F: AsyncFnOnce(HeldBody) -> Result<Resume> + 'static,
+    {
+        if !self.last || self.released {
+            return Err(Error::BodyIncomplete);
+        }
+        let released = self.side().headers.get() != HeadersState::Held;
+        let held = HeldBody::new(self.site.handle(), self.direction, released);
+        Ok(BodyAction::Wait(Task(Box::pin(async move { task(held).await }))))
+    }
+
+    /// Sends the request to its own route's upstream in another form, and gives the whole response
+    /// to a task before any of it is sent to the client. The response callbacks of the filter are
+    /// not called for it.
+    ///
+    /// The task gets whatever comes: a response without a body, an empty one, and a local reply of
+    /// the proxy when the upstream cannot be reached. Headers that tell the upstream how the
+    /// original request looked (`x-envoy-original-method`, `-path`, `-host`) are added, and a
+    /// `content-length` is made right.
+    ///
+    /// # Cost
+    /// Ten host calls and one for each header and for the body; two allocations for the task.
+    ///
+    /// # Errors
+    /// [`Error::BodyIncomplete`] before the last chunk, [`Error::HeadersReleased`] when the request's
+    /// headers did not [wait](super::HeadersAction::Hold), and [`Error::Plugin`] for a method, URL
+    /// or header that is not one; nothing has been changed then.
+    pub fn route<F>(&mut self, call: &RouteCall, task: F) -> Result<BodyAction>
+    where
+        F: AsyncFnOnce(RouteReply) -> Result<Resume> + 'static,
+    {
+        if self.direction != Direction::Request || !self.last {
+            return Err(Error::BodyIncomplete);
+        }
+        let headers = self.headers()?;
+        let target = call.check()?;
+        for (header, original) in [
+            (":method", "x-envoy-original-method"),
+            (":path", "x-envoy-original-path"),
+            (":authority", "x-envoy-original-host"),
+        ] {
+            if let Some(value) = headers.get(header)? {
+                headers.set(original, value)?;
+            }
+        }
+        headers.remove("accept-encoding")?;
+        headers.set(":method", target.method)?;
+        headers.set(":path", &target.path)?;
+        if let Some(authority) = target.authority {
+            headers.set(":authority", authority)?;
+        }
+        for (name, value) in target.headers {
+            headers.set(&name.to_ascii_lowercase(), value)?;
+        }
+        if let Some(body) = &call.body {
+            self.replace(body)?;
+        }
+        let task = |reply| -> std::pin::Pin<Box<dyn Future<Output = Result<Resume>>>> {
+            Box::pin(async move { task(reply).await })
+        };
+        self.site.control.on_reply.replace(Some(OnReply(Box::new(task))));
+        Ok(BodyAction::Pass)
+    }
+
+    fn side(&self) -> &'a Side {
+        self.site.control.side(self.direction)
+    }
+
+    /// Whether the headers may have been sent with the length of the body, which is all here.
+    fn has_fixed_length(&self) -> bool {
+        let side = self.side();
+        side.mode.get() == BodyMode::Buffer && side.headers.get() == HeadersState::Sent
+    }
+
     /// Answers the client with a reply of the plugin's own; a response that has begun is reset.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
         reply.send()
@@ -206,7 +335,7 @@ impl<'a> Chunk<'a> {
     }
 
     fn fetch(&self, start: usize, wanted: usize) -> Result<&'a mut [u8]> {
-        let bytes = host::buffer_bytes(self.scope, self.buffer, start, wanted)?;
+        let bytes = host::buffer_bytes(self.site.scope, self.buffer, start, wanted)?;
         match bytes.len() {
             // A guard must not take a part of a chunk for the whole of it.
             got if got != wanted => Err(Error::ShortRead { wanted, got }),
@@ -217,6 +346,9 @@ impl<'a> Chunk<'a> {
     fn set(&mut self, place: Place, data: &[u8], len: usize) -> Result<()> {
         self.writable()?;
         self.commit()?;
+        if len != self.len && self.has_fixed_length() {
+            held::check_sent_length(self.site.scope, Map::headers(self.direction), len)?;
+        }
         host::set_buffer(self.buffer, place, data)?;
         self.read = None;
         self.len = len;

@@ -1,13 +1,18 @@
 //! Header maps, read and changed in place in the host.
 
+use std::future::Future;
 use std::ops::Deref;
+use std::rc::Rc;
 
-use super::action::Replied;
+use super::action::{HeadersAction, Relaying, Replied, Resume, Task};
+use super::control::{BodyMode, Site};
+use super::held::HeldHeaders;
+use super::relay::{Relay, RelayBegin, RelayState};
 use super::reply::Reply;
 use crate::abi::pairs::Pairs;
 use crate::abi::{Direction, Map, host};
-use crate::error::Result;
-use crate::memory::Scope;
+use crate::error::{Error, Result};
+use crate::vm::{Purpose, Started, Tasks};
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
 ///
@@ -22,14 +27,14 @@ use crate::memory::Scope;
 /// A host answers `BadArgument` for a map that has already been sent on.
 #[derive(Debug)]
 pub struct Headers<'a> {
-    scope: &'a Scope<'a>,
+    site: Site<'a>,
     map: Map,
     len: usize,
 }
 
 impl<'a> Headers<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, map: Map, len: usize) -> Self {
-        Self { scope, map, len }
+    pub(crate) fn new(site: Site<'a>, map: Map, len: usize) -> Self {
+        Self { site, map, len }
     }
 
     /// How many headers there were when the callback began; free.
@@ -44,26 +49,29 @@ impl<'a> Headers<'a> {
 
     /// The first value of a header. Names are lower case; pseudo headers begin with a colon.
     pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>> {
-        host::header(self.scope, self.map, name)
+        host::header(self.site.scope, self.map, name)
     }
 
     /// All headers in order.
     pub fn iter(&self) -> Result<Pairs<'a>> {
-        Pairs::parse(host::header_pairs(self.scope, self.map)?)
+        Pairs::parse(host::header_pairs(self.site.scope, self.map)?)
     }
 
     /// Sets a header and removes all others of that name.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.changes();
         host::set_header(self.map, name, value.as_ref())
     }
 
     /// Adds a header behind those of the same name.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.changes();
         host::add_header(self.map, name, value.as_ref())
     }
 
     /// Removes all headers of a name; there need not be any.
     pub fn remove(&self, name: &str) -> Result<()> {
+        self.changes();
         host::remove_header(self.map, name)
     }
 
@@ -72,12 +80,50 @@ impl<'a> Headers<'a> {
         reply.send()
     }
 
+    /// Starts a task that ends with the stream and that nothing waits for.
+    ///
+    /// # Cost
+    /// One allocation.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
+        let owner = self.site.control.owner();
+        if let Started::Ended(Err(error)) =
+            Tasks::start(self.site.vm, owner, Purpose::Nothing, task)
+        {
+            crate::error!("task: {error}");
+        }
+    }
+
+    /// Notes that a host chooses the route again when a request header changes.
+    fn changes(&self) {
+        if self.map == Map::RequestHeaders {
+            self.site.control.route_cleared.set(true);
+        }
+    }
+
     pub(crate) fn property(&self, path: &str) -> Result<Option<&'a [u8]>> {
-        host::property(self.scope, path)
+        host::property(self.site.scope, path)
     }
 }
 
 /// Request headers; a [`Headers`] that also knows whether a body follows.
+///
+/// ```
+/// # use chunkwise::call::Call;
+/// # use chunkwise::http::{HeadersAction, Reply, RequestHeaders};
+/// # fn check() -> Call { unimplemented!() }
+/// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<HeadersAction> {
+/// let call = check();
+/// Ok(headers.wait(async move |request| {
+///     let reply = call.await?;
+///     if !reply.is_success() {
+///         return request.reply(&Reply::new(403));
+///     }
+///     request.set("x-user", reply.body())?;
+///     Ok(chunkwise::http::Resume::Continue)
+/// }))
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct RequestHeaders<'a> {
     headers: Headers<'a>,
@@ -96,34 +142,146 @@ pub struct ResponseHeaders<'a> {
 pub struct Trailers<'a>(Headers<'a>);
 
 impl<'a> RequestHeaders<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, len: usize, end: bool) -> Self {
-        Self { headers: Headers::new(scope, Map::RequestHeaders, len), end }
+    pub(crate) fn new(site: Site<'a>, len: usize, end: bool) -> Self {
+        Self { headers: Headers::new(site, Map::RequestHeaders, len), end }
     }
 
     /// Whether a body (it may be empty) or trailers follow; free.
     pub fn has_body(&self) -> bool {
         !self.end
+    }
+
+    /// Chooses how the body of this request is given, instead of
+    /// [`Filter::REQUEST_BODY`](crate::Filter::REQUEST_BODY); free.
+    pub fn body_mode(&self, mode: BodyMode) {
+        self.site.control.side(Direction::Request).mode.set(mode);
+    }
+
+    /// Holds the request until a task has ended. The task is dropped with its calls when the stream
+    /// ends before.
+    ///
+    /// The host holds what follows and slows the client down when that passes its buffer limit
+    /// (`StopAllIterationAndWatermark`).
+    ///
+    /// # Cost
+    /// One allocation, for the task; none for a poll. When the task has waited, one host call lets
+    /// the request go on, and one more chose its stream if the task was woken by another one's
+    /// callback or by an answer.
+    pub fn wait<F>(&self, task: F) -> HeadersAction
+    where
+        F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
+    {
+        let held = HeldHeaders::new(self.site.handle(), Direction::Request, false);
+        HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
+    }
+
+    /// Keeps the route, however headers are changed from now on.
+    ///
+    /// # Cost
+    /// One host call; on [`Host::Envoy`](crate::Host::Envoy) one more for the first stream of a VM.
+    ///
+    /// # Errors
+    /// [`Error::RouteCleared`] when a header was changed before, and [`Error::NeedsHost`] where the
+    /// host is not Higress.
+    pub fn keep_route(&self) -> Result<()> {
+        if self.site.control.route_cleared.get() {
+            return Err(Error::RouteCleared);
+        }
+        self.higress_only("way to keep a route")?;
+        host::set_property("clear_route_cache", b"off")
+    }
+
+    /// Sets how many bytes the host may hold of this stream's bodies, in either direction (hosts
+    /// have one limit for both); 0 is no limit.
+    ///
+    /// # Cost
+    /// One host call; on [`Host::Envoy`](crate::Host::Envoy) one more for the first stream of a VM.
+    ///
+    /// # Errors
+    /// [`Error::NeedsHost`] where the host is not Higress.
+    pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
+        self.higress_only(BUFFER_LIMITS)?;
+        host::set_property("set_decoder_buffer_limit", bytes.to_string().as_bytes())
     }
 }
 
+/// What a stock host does not have.
+const BUFFER_LIMITS: &str = "buffer limits for single requests";
+
 impl<'a> ResponseHeaders<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, len: usize, end: bool) -> Self {
-        Self { headers: Headers::new(scope, Map::ResponseHeaders, len), end }
+    pub(crate) fn new(site: Site<'a>, len: usize, end: bool) -> Self {
+        Self { headers: Headers::new(site, Map::ResponseHeaders, len), end }
     }
 
     /// Whether a body (it may be empty) or trailers follow; free.
     pub fn has_body(&self) -> bool {
         !self.end
+    }
+
+    /// Chooses how the body of this response is given, instead of
+    /// [`Filter::RESPONSE_BODY`](crate::Filter::RESPONSE_BODY); free.
+    pub fn body_mode(&self, mode: BodyMode) {
+        self.site.control.side(Direction::Response).mode.set(mode);
+    }
+
+    /// Holds the response until a task has ended; see [`RequestHeaders::wait`].
+    pub fn wait<F>(&self, task: F) -> HeadersAction
+    where
+        F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
+    {
+        let held = HeldHeaders::new(self.site.handle(), Direction::Response, false);
+        HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
+    }
+
+    /// Sends the headers on, and gives the body to a task chunk by chunk: see [`Relay`]. The body
+    /// callback is not called for it. A response without a body has nothing to relay: the task is
+    /// dropped.
+    ///
+    /// ```
+    /// # use chunkwise::call::Call;
+    /// # use chunkwise::http::{HeadersAction, Relay, ResponseHeaders};
+    /// # fn moderate(_: &[u8]) -> Call { unimplemented!() }
+    /// # fn response_headers(headers: &ResponseHeaders<'_>) -> chunkwise::Result<HeadersAction> {
+    /// Ok(headers.relay(async move |mut body: Relay| {
+    ///     while let Some(chunk) = body.next().await {
+    ///         let verdict = moderate(&chunk).await?;
+    ///         body.send(if verdict.is_success() { &chunk[..] } else { b"[removed]" })?;
+    ///     }
+    ///     Ok(())
+    /// }))
+    /// # }
+    /// ```
+    pub fn relay<F>(&self, task: F) -> HeadersAction
+    where
+        F: AsyncFnOnce(Relay) -> Result<()> + 'static,
+    {
+        let state = Rc::new(RelayState::default());
+        let relay = Relay::new(Rc::clone(&state), self.site.handle());
+        let task = Box::pin(async move { task(relay).await.map(|()| Resume::Continue) });
+        HeadersAction::Relay(Relaying(RelayBegin { state, task }))
+    }
+
+    /// Sets how many bytes the host may hold of this stream's bodies; see
+    /// [`RequestHeaders::set_buffer_limit`].
+    pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
+        self.higress_only(BUFFER_LIMITS)?;
+        host::set_property("set_encoder_buffer_limit", bytes.to_string().as_bytes())
+    }
+}
+
+impl Headers<'_> {
+    fn higress_only(&self, what: &'static str) -> Result<()> {
+        if self.site.vm.is_higress()? {
+            Ok(())
+        } else {
+            Err(Error::NeedsHost { what, host: "Higress" })
+        }
     }
 }
 
 impl<'a> Trailers<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, direction: Direction, len: usize) -> Self {
-        let map = match direction {
-            Direction::Request => Map::RequestTrailers,
-            Direction::Response => Map::ResponseTrailers,
-        };
-        Self(Headers::new(scope, map, len))
+    pub(crate) fn new(site: Site<'a>, direction: Direction, len: usize) -> Self {
+        Self(Headers::new(site, Map::trailers(direction), len))
     }
 }
 

@@ -2,12 +2,27 @@
 
 mod action;
 mod chunk;
+mod control;
+mod ended;
 mod headers;
+mod held;
+mod relay;
 mod replace_body;
 mod reply;
+mod route;
+mod windows;
 
-pub use action::{BodyAction, HeadersAction, Replied, TrailersAction};
+pub use action::{BodyAction, HeadersAction, Relaying, Replied, Resume, Task, TrailersAction};
 pub use chunk::Chunk;
+pub use control::BodyMode;
+pub(crate) use control::{Control, HeadersState, Site};
+pub use ended::EndedStream;
 pub use headers::{Headers, RequestHeaders, ResponseHeaders, Trailers};
+pub(crate) use held::{Handle, fix_length};
+pub use held::{HeldBody, HeldHeaders};
+pub use relay::Relay;
+pub(crate) use relay::{RelayBegin, RelayState};
 pub use replace_body::ReplaceBody;
 pub use reply::Reply;
+pub use route::{RouteCall, RouteReply};
+pub use windows::Windows;

@@ -161,7 +161,7 @@ impl ReplaceBody {
         }
         let start = chunk.held() - self.undecided.min(chunk.held());
         let tail = match self.framing {
-            Framing::Opaque => return Ok(BodyAction::Continue),
+            Framing::Opaque => return Ok(BodyAction::Pass),
             _ if chunk.is_last() => Tail::Last,
             Framing::Sized(0) => Tail::Last,
             Framing::Sized(_) => Tail::Keep,
@@ -170,7 +170,7 @@ impl ReplaceBody {
         };
         if chunk.len() == start && self.replace.carried() == 0 {
             self.undecided = 0;
-            return Ok(BodyAction::Continue);
+            return Ok(BodyAction::Pass);
         }
         if chunk.is_released() {
             return Err(Error::BodyReleased);
@@ -178,7 +178,7 @@ impl ReplaceBody {
         let input = chunk.range(start..)?;
         let Some(first) = self.replace.look(input, tail) else {
             self.undecided = 0;
-            return Ok(BodyAction::Continue);
+            return Ok(BodyAction::Pass);
         };
         self.undecided = memory::with_scratch(|out| {
             let mut step = self.replace.rewrite(input, tail, first, out);
@@ -190,7 +190,7 @@ impl ReplaceBody {
             }
             Ok::<_, Error>(step.undecided)
         })?;
-        Ok(if self.undecided == 0 { BodyAction::Continue } else { BodyAction::Hold })
+        Ok(if self.undecided == 0 { BodyAction::Pass } else { BodyAction::Hold })
     }
 
     /// Whether the host may hold a chunk of `len` bytes once it has been edited.

@@ -44,6 +44,19 @@ pub struct Arena {
     disorder: Cell<bool>,
     /// The piece that the host asked for last and that nobody has claimed yet.
     granted: Cell<Option<Grant>>,
+    /// A buffer that the host's next request gets instead of a piece.
+    loan: RefCell<Loan>,
+    /// Whether there is one: what every request looks at.
+    lending: Cell<bool>,
+}
+
+/// What becomes of a buffer that [`Arena::lend`] was given.
+#[derive(Debug, Default)]
+enum Loan {
+    #[default]
+    Nothing,
+    Offered(Vec<u8>),
+    Taken(Vec<u8>),
 }
 
 #[derive(Debug)]
@@ -70,6 +83,8 @@ impl Arena {
             depth: Cell::new(0),
             disorder: Cell::new(false),
             granted: Cell::new(None),
+            loan: RefCell::new(Loan::Nothing),
+            lending: Cell::new(false),
         }
     }
 
@@ -88,12 +103,41 @@ impl Arena {
 
     /// Answers the host's allocation; null when there is no memory.
     pub fn grant(&self, size: usize) -> *mut u8 {
+        if self.lending.get() {
+            return self.grant_loan(size);
+        }
         match self.take(size) {
             Some(start) => {
                 self.granted.set(Some(Grant { start, size }));
                 start.as_ptr()
             }
             None => ptr::null_mut(),
+        }
+    }
+
+    /// Has the host write into `buffer` during `call`, for bytes that outlive the callback.
+    ///
+    /// `call` makes one host call and gives the pointer and size that the host returned. The answer
+    /// is `None` when that is not the buffer. It is copied once, by the host; it is allocated only
+    /// when its capacity does not do.
+    pub fn lend(
+        &self,
+        mut buffer: Vec<u8>,
+        call: impl FnOnce() -> (*mut u8, usize),
+    ) -> Option<Vec<u8>> {
+        buffer.clear();
+        self.loan.replace(Loan::Offered(buffer));
+        self.lending.set(true);
+        let (start, size) = call();
+        self.lending.set(false);
+        match self.loan.take() {
+            Loan::Taken(mut buffer) if ptr::eq(buffer.as_ptr(), start) && size <= buffer.len() => {
+                buffer.truncate(size);
+                Some(buffer)
+            }
+            // A host has nothing to write for empty data.
+            Loan::Offered(buffer) if size == 0 => Some(buffer),
+            _ => None,
         }
     }
 
@@ -108,6 +152,20 @@ impl Arena {
         }
         let mark = Mark { block: self.count.get(), used: self.used.get() };
         Scope { arena: self, depth, mark, not_sync: PhantomData }
+    }
+
+    #[cold]
+    fn grant_loan(&self, size: usize) -> *mut u8 {
+        self.lending.set(false);
+        let Loan::Offered(mut buffer) = self.loan.take() else { return ptr::null_mut() };
+        if buffer.try_reserve_exact(size).is_err() {
+            return ptr::null_mut();
+        }
+        // Whatever the host does not write is zero, and not what the buffer had before.
+        buffer.resize(size, 0);
+        let start = buffer.as_mut_ptr();
+        self.loan.replace(Loan::Taken(buffer));
+        start
     }
 
     fn take(&self, size: usize) -> Option<NonNull<u8>> {

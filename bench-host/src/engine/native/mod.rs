@@ -142,6 +142,19 @@ fn dispatch(exports: &dyn Exports, callback: Callback) -> Option<u32> {
         Callback::ResponseTrailers { context, count } => {
             exports.on_response_trailers(context, count as usize)
         }
+        Callback::Tick { context } => {
+            exports.on_tick(context);
+            1
+        }
+        Callback::HttpCallResponse { context, token, headers, size, trailers } => {
+            let (headers, size, trailers) = (headers as usize, size as usize, trailers as usize);
+            exports.on_http_call_response(context, token, headers, size, trailers);
+            1
+        }
+        Callback::Log { context } => {
+            exports.on_log(context);
+            1
+        }
         Callback::Done { context } => exports.on_done(context).into(),
         Callback::Delete { context } => {
             exports.on_delete(context);

@@ -7,13 +7,14 @@ use std::mem;
 /// Hosts number contexts upwards, so an id's low bits are a perfect hash for the streams that are
 /// open at one time; where they are not, the next free place does. Every callback looks its context
 /// up, which is why this is not the standard map: that one takes several times the instructions.
-pub(super) struct Table<T> {
+#[derive(Debug)]
+pub(crate) struct Table<T> {
     /// A power of two of places, at most half of them taken; none at first.
     places: Vec<Place<T>>,
     taken: usize,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Place<T> {
     id: u32,
     value: T,
@@ -23,6 +24,12 @@ struct Place<T> {
 const FREE: u32 = 0;
 
 const FIRST_PLACES: usize = 16;
+
+impl<T: Default> Default for Table<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl<T: Default> Table<T> {
     pub const fn new() -> Self {

@@ -1,0 +1,104 @@
+//! The plugin as a whole, outside of any stream.
+
+use std::fmt;
+use std::future::Future;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use crate::abi::host;
+use crate::error::{Error, Result};
+use crate::http::Resume;
+use crate::plugin::Plugin;
+use crate::time;
+use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
+
+/// The plugin as a whole: where timers and tasks begin that belong to no stream.
+///
+/// They end when the proxy ends this configuration of the plugin, and are begun again by the next.
+pub struct PluginContext<P> {
+    vm: Rc<Vm>,
+    root: u32,
+    plugin: Weak<P>,
+}
+
+impl<P: Plugin> PluginContext<P> {
+    pub(crate) fn new(vm: &Rc<Vm>, root: u32, plugin: &Rc<P>) -> Self {
+        Self { vm: Rc::clone(vm), root, plugin: Rc::downgrade(plugin) }
+    }
+
+    /// Calls `tick` once in every period, for the first time when one has passed.
+    ///
+    /// No period drifts: the n-th call is due n periods after the first, however late the host was
+    /// before. Calls that a host has missed are not made up for. A tick that fails is logged, and
+    /// the next one is made. Any number of timers share the one that a host has.
+    ///
+    /// ```
+    /// # use chunkwise::{Plugin, PluginContext, Result};
+    /// # use std::time::Duration;
+    /// # fn start<P: Plugin>(context: &PluginContext<P>) -> Result<()> {
+    /// context.every(Duration::from_secs(1), |_plugin| {
+    ///     chunkwise::info!("1s tick");
+    ///     Ok(())
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// One allocation. A tick: two or three host calls that read the clock and set the timer.
+    pub fn every(&self, period: Duration, mut tick: impl FnMut(&P) -> Result<()> + 'static) {
+        let plugin = self.plugin.clone();
+        self.spawn(async move {
+            let mut ticks = time::interval(period)?;
+            loop {
+                ticks.tick().await?;
+                let Some(plugin) = plugin.upgrade() else { return Ok(()) };
+                if let Err(error) = tick(&plugin) {
+                    crate::error!("tick every {period:?}: {error}");
+                }
+            }
+        });
+    }
+
+    /// Starts a task; an error that it ends with is logged.
+    ///
+    /// # Cost
+    /// One allocation, for the task.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        let owner = Owner { context: self.root, root: self.root };
+        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
+        if let Started::Ended(Err(error)) = Tasks::start(&self.vm, owner, Purpose::Nothing, task) {
+            crate::error!("task: {error}");
+        }
+    }
+
+    /// Limits how many requests a worker takes in one round of its event loop, so that the answers
+    /// to calls are seen before they time out. A host keeps the lowest number that it was ever told.
+    ///
+    /// # Errors
+    /// [`Error::NeedsHost`] where the host is not Higress.
+    pub fn limit_requests_per_io_cycle(&self, requests: u64) -> Result<()> {
+        self.vm.on_context(self.root, |scope| {
+            let function = "set_global_max_requests_per_io_cycle";
+            match host::foreign_function(scope, function, &requests.to_le_bytes())? {
+                Some(_) => Ok(()),
+                None => Err(Error::NeedsHost {
+                    what: "limit of requests in one IO cycle",
+                    host: "Higress",
+                }),
+            }
+        })
+    }
+}
+
+impl<P> Clone for PluginContext<P> {
+    fn clone(&self) -> Self {
+        Self { vm: Rc::clone(&self.vm), root: self.root, plugin: self.plugin.clone() }
+    }
+}
+
+impl<P> fmt::Debug for PluginContext<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginContext").field("root", &self.root).finish_non_exhaustive()
+    }
+}

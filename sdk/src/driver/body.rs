@@ -1,0 +1,146 @@
+//! Bodies: what a filter answers to their chunks.
+
+use super::Driver;
+use super::answer::{DROP_BODY, HOLD_BODY, PASS, Ran};
+use super::stream::Stream;
+use crate::abi::{Direction, Map};
+use crate::error::Result;
+use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, Site, fix_length};
+use crate::plugin::Plugin;
+use crate::vm::{BoxedTask, Purpose};
+
+/// What is left of a verdict when its edits have been made.
+pub(super) enum Verdict {
+    Pass,
+    Hold,
+    Wait(BoxedTask),
+}
+
+impl<P: Plugin> Driver<P> {
+    pub(super) fn body(
+        &self,
+        direction: Direction,
+        context: u32,
+        size: usize,
+        end_of_stream: bool,
+        phase: &'static str,
+        work: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
+    ) -> u32 {
+        self.stream_callback(context, direction, |stream| {
+            let side = stream.control.side(direction);
+            if side.given_away.get() {
+                return self.body_of_a_task(stream, direction, size, end_of_stream);
+            }
+            match side.mode.get() {
+                BodyMode::Buffer if !end_of_stream && stream.filter.is_some() => {
+                    side.held.set(size);
+                    return HOLD_BODY;
+                }
+                BodyMode::Skip => return pass(stream, direction),
+                BodyMode::Buffer | BodyMode::Stream => (),
+            }
+            let held = side.held.take();
+            side.ended.set(side.ended.get() || end_of_stream);
+            let mut left = 0;
+            let ran = self.run(stream, phase, |plugin, filter, site| {
+                let mut chunk = Chunk::new(site, direction, size, held, end_of_stream);
+                let action = work(plugin, filter, &mut chunk)?;
+                let verdict = settle(action, &mut chunk)?;
+                left = chunk.len();
+                if end_of_stream && left != size {
+                    length_changed(site, direction, left)?;
+                }
+                Ok(verdict)
+            });
+            match ran {
+                // Nothing comes behind the last chunk, so holding it would hang the stream.
+                Ran::Answered(Verdict::Hold) if !end_of_stream => {
+                    stream.control.side(direction).held.set(left);
+                    HOLD_BODY
+                }
+                Ran::Answered(Verdict::Wait(task)) => {
+                    self.wait_with_body(stream, direction, task, HOLD_BODY)
+                }
+                Ran::Answered(Verdict::Hold | Verdict::Pass) | Ran::Skipped => {
+                    pass(stream, direction)
+                }
+                Ran::Refused => DROP_BODY,
+            }
+        })
+    }
+
+    /// Holds a whole body until a task has ended.
+    pub(super) fn wait_with_body(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        task: BoxedTask,
+        stop: u32,
+    ) -> u32 {
+        let side = stream.control.side(direction);
+        side.given_away.set(true);
+        side.waiting.set(true);
+        self.wait_for(stream, Purpose::Body(direction), task, stop)
+    }
+
+    /// A part of a body that the filter does not get.
+    fn body_of_a_task(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        size: usize,
+        end_of_stream: bool,
+    ) -> u32 {
+        let side = stream.control.side(direction);
+        if side.waiting.get() {
+            return HOLD_BODY;
+        }
+        let relay = side.relay.borrow().clone();
+        if let Some(relay) = relay {
+            return self.relay_chunk(stream, &relay, size, end_of_stream);
+        }
+        if !end_of_stream {
+            side.held.set(size);
+            return HOLD_BODY;
+        }
+        side.ended.set(true);
+        side.waiting.set(true);
+        self.give_reply(stream, true, Purpose::Body(direction), HOLD_BODY)
+    }
+}
+
+/// Makes the edits of a verdict.
+pub(super) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
+    let verdict = match action {
+        BodyAction::Pass | BodyAction::Replied(_) => Verdict::Pass,
+        BodyAction::Edit(bytes) => {
+            chunk.replace(&bytes)?;
+            Verdict::Pass
+        }
+        BodyAction::Drop => {
+            if !chunk.is_empty() {
+                chunk.clear()?;
+            }
+            Verdict::Pass
+        }
+        BodyAction::Hold => Verdict::Hold,
+        BodyAction::Wait(task) => Verdict::Wait(task.0),
+    };
+    chunk.commit()?;
+    Ok(verdict)
+}
+
+/// The body, all of which is in the host, has another length than its headers may say.
+#[cold]
+fn length_changed(site: Site<'_>, direction: Direction, length: usize) -> Result<()> {
+    if site.control.side(direction).headers.get() == HeadersState::Held {
+        fix_length(site.scope, Map::headers(direction), length)?;
+    }
+    Ok(())
+}
+
+/// What was held goes on with this chunk, headers too.
+pub(super) fn pass<P: Plugin>(stream: &Stream<P>, direction: Direction) -> u32 {
+    stream.control.side(direction).headers.set(HeadersState::Sent);
+    PASS
+}

@@ -1,0 +1,140 @@
+//! Headers: what a filter answers to them.
+
+use std::rc::Rc;
+
+use super::Driver;
+use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
+use super::stream::Stream;
+use crate::abi::Direction;
+use crate::abi::host;
+use crate::error::Result;
+use crate::http::{BodyMode, Handle, HeadersAction, HeadersState, RouteReply, Site};
+use crate::plugin::{Host, Plugin, Rebuild};
+use crate::vm::{BoxedTask, Purpose, Started, Tasks};
+
+impl<P: Plugin> Driver<P> {
+    /// Runs one header callback of a stream's filter.
+    pub(super) fn headers(
+        &self,
+        direction: Direction,
+        context: u32,
+        end_of_stream: bool,
+        phase: &'static str,
+        work: impl FnOnce(&P, &mut P::Filter, Site<'_>) -> Result<HeadersAction>,
+    ) -> u32 {
+        self.stream_callback(context, direction, |stream| {
+            if direction == Direction::Response && stream.control.on_reply.borrow().is_some() {
+                return self.reply_headers(stream, end_of_stream);
+            }
+            match self.run(stream, phase, work) {
+                Ran::Answered(action) => {
+                    self.answer_headers(stream, direction, end_of_stream, action)
+                }
+                Ran::Skipped => PASS,
+                Ran::Refused => STOP_ALL,
+            }
+        })
+    }
+
+    fn answer_headers(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        end_of_stream: bool,
+        action: HeadersAction,
+    ) -> u32 {
+        let side = stream.control.side(direction);
+        side.headers.set(HeadersState::Sent);
+        match action {
+            // Nothing comes that would let them go.
+            HeadersAction::Hold if end_of_stream => PASS,
+            HeadersAction::Hold => {
+                side.headers.set(HeadersState::Held);
+                HOLD_HEADERS
+            }
+            HeadersAction::Continue | HeadersAction::Replied(_) => PASS,
+            HeadersAction::Detach => {
+                stream.filter = None;
+                PASS
+            }
+            HeadersAction::Wait(task) => {
+                self.wait_for(stream, Purpose::Headers(direction), task.0, STOP_ALL)
+            }
+            HeadersAction::Relay(_) if end_of_stream => PASS,
+            HeadersAction::Relay(relaying) => {
+                let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
+                self.begin_relay(stream, relaying.0, inject);
+                PASS
+            }
+        }
+    }
+
+    /// Starts a task, and answers `stop` while it waits.
+    pub(super) fn wait_for(
+        &self,
+        stream: &mut Stream<P>,
+        purpose: Purpose,
+        task: BoxedTask,
+        stop: u32,
+    ) -> u32 {
+        match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
+            Started::Waiting(_) => stop,
+            Started::Ended(result) => {
+                if self.goes_on(stream, purpose, result) {
+                    PASS
+                } else {
+                    stop
+                }
+            }
+        }
+    }
+
+    /// Response headers that belong to a rewritten request.
+    fn reply_headers(&self, stream: &mut Stream<P>, end_of_stream: bool) -> u32 {
+        let side = stream.control.side(Direction::Response);
+        if !end_of_stream {
+            side.headers.set(HeadersState::Held);
+            side.mode.set(BodyMode::Buffer);
+            side.given_away.set(true);
+            return HOLD_HEADERS;
+        }
+        self.give_reply(stream, false, Purpose::Headers(Direction::Response), STOP_ALL)
+    }
+
+    /// Gives the whole response to whoever waits for it.
+    pub(super) fn give_reply(
+        &self,
+        stream: &mut Stream<P>,
+        has_body: bool,
+        purpose: Purpose,
+        stop: u32,
+    ) -> u32 {
+        let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
+        let handle = Handle { vm: Rc::clone(&self.vm), context: stream.control.context };
+        let task = (on_reply.0)(RouteReply::new(handle, has_body));
+        self.wait_for(stream, purpose, task, stop)
+    }
+
+    /// Asks the host for a fresh VM when it is time for one.
+    pub(super) fn consider_rebuild(&self) {
+        let Rebuild { requests, memory } = P::REBUILD;
+        let seen = self.requests.get() + 1;
+        let is_time = seen >= requests || memory_size() >= memory;
+        self.requests.set(if is_time { 0 } else { seen });
+        if is_time && let Err(error) = host::set_property("wasm_need_rebuild", b"true") {
+            crate::warn!("the host does not rebuild VMs: {error}");
+        }
+    }
+}
+
+/// Bytes of the module's memory. Natively there is none to speak of.
+fn memory_size() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    {
+        /// Bytes of a page (WebAssembly core specification, 4.2.8).
+        const PAGE: usize = 65_536;
+        core::arch::wasm32::memory_size(0).saturating_mul(PAGE)
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    0
+}

@@ -1,0 +1,256 @@
+//! A response's body on its way through a task.
+//!
+//! Bytes may be sent on in the middle of a body callback (they take the place of its chunk), and
+//! outside of one: by injection where the host can, else by changing what the host holds and
+//! letting it go.
+
+use std::rc::Rc;
+
+use super::Driver;
+use super::answer::{DROP_BODY, HOLD_BODY, HOLD_TRAILERS, PASS, Ran, failed};
+use super::stream::Stream;
+use crate::abi::host::{self, Place};
+use crate::abi::{Buffer, Direction};
+use crate::error::{Error, Result};
+use crate::http::{BodyMode, RelayBegin, RelayState, Resume};
+use crate::plugin::Plugin;
+use crate::vm::{Purpose, Started, Tasks};
+
+const RESPONSE: Direction = Direction::Response;
+const PHASE: &str = "relay";
+
+/// How a host takes bytes outside of a body callback.
+pub(super) type Inject = fn(&[u8]) -> Result<()>;
+
+impl<P: Plugin> Driver<P> {
+    pub(super) fn begin_relay(
+        &self,
+        stream: &mut Stream<P>,
+        begin: RelayBegin,
+        inject: Option<Inject>,
+    ) {
+        let RelayBegin { state, task } = begin;
+        state.inject.set(inject);
+        let side = stream.control.side(RESPONSE);
+        side.given_away.set(true);
+        side.relay.replace(Some(Rc::clone(&state)));
+        let owner = stream.control.owner();
+        let started = state.during_callback(|| Tasks::start(&self.vm, owner, Purpose::Relay, task));
+        match started {
+            Started::Waiting(task) => state.task.set(Some(task)),
+            // The first chunk finds a relay without a task, and lets everything pass.
+            Started::Ended(Ok(_)) => (),
+            Started::Ended(Err(error)) => {
+                if let Ran::Refused = failed::<P, ()>(PHASE, error) {
+                    self.end_relay(stream);
+                }
+            }
+        }
+    }
+
+    /// A chunk has come.
+    pub(super) fn relay_chunk(
+        &self,
+        stream: &mut Stream<P>,
+        relay: &Rc<RelayState>,
+        size: usize,
+        end_of_stream: bool,
+    ) -> u32 {
+        let side = stream.control.side(RESPONSE);
+        side.ended.set(side.ended.get() || end_of_stream);
+        let held = side.held.get().min(size);
+        let result = self.take_chunk(relay, held, size - held).and_then(|()| {
+            relay.ended.set(relay.ended.get() || end_of_stream);
+            self.poll_relay(relay).unwrap_or(Ok(None))
+        });
+        let is_over = match result {
+            Ok(None) => relay.task.get().is_none(),
+            Ok(Some(_)) => true,
+            Err(error) => {
+                self.cancel_relay(relay);
+                let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
+                    self.end_relay(stream);
+                    return DROP_BODY;
+                };
+                relay.fail();
+                true
+            }
+        };
+        if is_over {
+            relay.release();
+        }
+        let passes = match relay.inject.get() {
+            _ if is_over => true,
+            _ if end_of_stream => false,
+            Some(_) => relay.has_out(),
+            None => relay.is_starving(),
+        };
+        if passes && let Err(error) = relay.put_out() {
+            self.end_relay(stream);
+            let _ = failed::<P, ()>(PHASE, error);
+            return DROP_BODY;
+        }
+        let side = stream.control.side(RESPONSE);
+        relay.stopped.set(!passes);
+        if is_over {
+            self.end_relay(stream);
+            return PASS;
+        }
+        match (passes, relay.inject.get()) {
+            (true, _) => {
+                side.held.set(0);
+                PASS
+            }
+            (false, Some(_)) => DROP_BODY,
+            (false, None) => {
+                side.held.set(size);
+                HOLD_BODY
+            }
+        }
+    }
+
+    /// Trailers have ended the body.
+    pub(super) fn relay_trailers(&self, stream: &mut Stream<P>, relay: &Rc<RelayState>) -> u32 {
+        relay.ended.set(true);
+        let result = self.poll_relay(relay).unwrap_or(Ok(None));
+        match result {
+            Ok(None) if relay.task.get().is_some() => {
+                relay.stopped.set(true);
+                return HOLD_TRAILERS;
+            }
+            Ok(_) => (),
+            Err(error) => {
+                let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
+                    self.end_relay(stream);
+                    return HOLD_TRAILERS;
+                };
+                relay.fail();
+            }
+        }
+        relay.release();
+        let sent = self.send_rest(stream, relay);
+        self.end_relay(stream);
+        match sent {
+            Ok(()) => PASS,
+            Err(error) => {
+                let _ = failed::<P, ()>(PHASE, error);
+                HOLD_TRAILERS
+            }
+        }
+    }
+
+    /// A relay's task was polled outside of a callback of its stream.
+    pub(super) fn relay_polled(&self, stream: &mut Stream<P>, result: Option<Result<Resume>>) {
+        let Some(relay) = stream.control.side(RESPONSE).relay.borrow().clone() else { return };
+        let goes_on = match result {
+            None => self.relay_waits(stream, &relay),
+            Some(result) => self.relay_over(stream, &relay, result),
+        };
+        if let Err(error) = goes_on {
+            self.cancel_relay(&relay);
+            self.end_relay(stream);
+            let _ = failed::<P, ()>(PHASE, error);
+        }
+    }
+
+    fn relay_waits(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
+        if let Some(inject) = relay.inject.get() {
+            return relay.flush(inject);
+        }
+        // Everything that the host holds was answered: it may go, as what it has become.
+        if relay.stopped.get() && relay.is_starving() && !relay.ended.get() {
+            relay.put_out()?;
+            relay.stopped.set(false);
+            stream.control.side(RESPONSE).held.set(0);
+            host::continue_stream(RESPONSE)?;
+        }
+        Ok(())
+    }
+
+    fn relay_over(
+        &self,
+        stream: &mut Stream<P>,
+        relay: &Rc<RelayState>,
+        result: Result<Resume>,
+    ) -> Result<()> {
+        relay.task.set(None);
+        if let Err(error) = result {
+            let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
+                self.end_relay(stream);
+                return Ok(());
+            };
+            relay.fail();
+        }
+        relay.release();
+        let can_inject = relay.inject.get().is_some();
+        if !relay.stopped.get() && !can_inject && relay.has_out() {
+            // It goes in front of the next chunk.
+            return Ok(());
+        }
+        self.send_rest(stream, relay)?;
+        let resumes = relay.stopped.get() && (relay.ended.get() || !can_inject);
+        self.end_relay(stream);
+        if resumes { host::continue_stream(RESPONSE) } else { Ok(()) }
+    }
+
+    /// Sends everything that waits, outside of a body callback.
+    fn send_rest(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
+        if let Some(inject) = relay.inject.get() {
+            return relay.flush(inject);
+        }
+        match stream.control.side(RESPONSE).held.take() {
+            // The host has no buffer that bytes could be put into.
+            0 if relay.has_out() => Err(Error::Withheld { bytes: relay.take_out().len() }),
+            0 => Ok(()),
+            _ => relay.put_out(),
+        }
+    }
+
+    /// Takes what is new in a chunk out of the host.
+    fn take_chunk(&self, relay: &RelayState, held: usize, new: usize) -> Result<()> {
+        if new == 0 {
+            return Ok(());
+        }
+        let bytes = host::owned_buffer(&self.vm.arena, Buffer::ResponseBody, held, new)?;
+        if bytes.len() != new {
+            return Err(Error::ShortRead { wanted: new, got: bytes.len() });
+        }
+        relay.push(bytes)
+    }
+
+    /// Polls the task in the middle of a callback of its stream. `None`: there is none any more.
+    fn poll_relay(&self, relay: &RelayState) -> Option<Result<Option<Resume>>> {
+        let task = relay.task.get()?;
+        relay.feed();
+        let result = relay.during_callback(|| Tasks::poll_one(&self.vm, task));
+        if result.is_some() {
+            relay.task.set(None);
+        }
+        Some(result.transpose())
+    }
+
+    fn cancel_relay(&self, relay: &RelayState) {
+        if let Some(task) = relay.task.take() {
+            self.vm.tasks.cancel(task);
+        }
+    }
+
+    /// Whatever comes now is nobody's business.
+    fn end_relay(&self, stream: &Stream<P>) {
+        let side = stream.control.side(RESPONSE);
+        side.relay.take();
+        side.given_away.set(false);
+        side.mode.set(BodyMode::Skip);
+        side.held.set(0);
+    }
+}
+
+impl RelayState {
+    /// Puts what waits to be sent in the place of what the host holds or delivers.
+    fn put_out(&self) -> Result<()> {
+        let out = self.take_out();
+        let result = host::set_buffer(Buffer::ResponseBody, Place::All, &out);
+        self.recycle(out);
+        result
+    }
+}

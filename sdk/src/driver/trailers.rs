@@ -1,0 +1,77 @@
+//! Trailers: they end a body, and then they are given themselves.
+
+use super::Driver;
+use super::answer::{HOLD_TRAILERS, PASS, Ran};
+use super::body::{Verdict, pass, settle};
+use super::stream::Stream;
+use crate::abi::{Direction, Map};
+use crate::error::Result;
+use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, Site, TrailersAction, fix_length};
+use crate::plugin::Plugin;
+use crate::vm::Purpose;
+
+impl<P: Plugin> Driver<P> {
+    /// Ends the body if no chunk did, then gives the trailers.
+    pub(super) fn trailers(
+        &self,
+        direction: Direction,
+        context: u32,
+        phase: &'static str,
+        last_chunk: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
+        work: impl FnOnce(&P, &mut P::Filter, Site<'_>) -> Result<TrailersAction>,
+    ) -> u32 {
+        self.stream_callback(context, direction, |stream| {
+            let body = self.end_body(stream, direction, phase, last_chunk);
+            let trailers = match self.run(stream, phase, work) {
+                Ran::Answered(TrailersAction::Continue | TrailersAction::Replied(_))
+                | Ran::Skipped => PASS,
+                Ran::Refused => HOLD_TRAILERS,
+            };
+            body.max(trailers)
+        })
+    }
+
+    fn end_body(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        phase: &'static str,
+        last_chunk: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
+    ) -> u32 {
+        let side = stream.control.side(direction);
+        if side.ended.replace(true) {
+            return if side.waiting.get() { HOLD_TRAILERS } else { PASS };
+        }
+        if side.given_away.get() {
+            let relay = side.relay.borrow().clone();
+            return match relay {
+                Some(relay) => self.relay_trailers(stream, &relay),
+                None => {
+                    side.waiting.set(true);
+                    self.give_reply(stream, true, Purpose::Body(direction), HOLD_TRAILERS)
+                }
+            };
+        }
+        if side.mode.get() == BodyMode::Skip {
+            return pass(stream, direction);
+        }
+        let held = side.held.take();
+        let ran = self.run(stream, phase, |plugin, filter, site| {
+            let mut chunk = Chunk::ended_by_trailers(site, direction, held);
+            let action = last_chunk(plugin, filter, &mut chunk)?;
+            let verdict = settle(action, &mut chunk)?;
+            let side = site.control.side(direction);
+            if chunk.len() != held && side.headers.get() == HeadersState::Held {
+                fix_length(site.scope, Map::headers(direction), chunk.len())?;
+            }
+            Ok(verdict)
+        });
+        match ran {
+            Ran::Answered(Verdict::Wait(task)) => {
+                self.wait_with_body(stream, direction, task, HOLD_TRAILERS)
+            }
+            Ran::Answered(Verdict::Pass | Verdict::Hold) | Ran::Skipped => pass(stream, direction),
+            Ran::Refused => HOLD_TRAILERS,
+        }
+    }
+}

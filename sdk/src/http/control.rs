@@ -1,0 +1,107 @@
+//! What the SDK keeps of a stream beside the author's filter.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::held::Handle;
+use super::relay::RelayState;
+use super::route::OnReply;
+use crate::abi::Direction;
+use crate::memory::Scope;
+use crate::vm::{Owner, Vm};
+
+/// How a body is given to its callback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyMode {
+    /// Every frame as it comes.
+    #[default]
+    Stream,
+    /// All of it at once, when it has come to its end: one call, for empty bodies and those that
+    /// trailers end too. The host holds what has come, up to its buffer limit.
+    ///
+    /// The plugin's memory is only used for what it reads: with
+    /// [`Chunk::windows`](crate::Chunk::windows) a body of any length is read in a fixed piece.
+    Buffer,
+    /// Not at all; it costs a callback without host calls for each frame.
+    Skip,
+}
+
+/// How far headers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HeadersState {
+    #[default]
+    Coming,
+    Held,
+    Sent,
+}
+
+/// State of a stream that its callbacks and its tasks share.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub context: u32,
+    /// The plugin's own context.
+    pub root: u32,
+    /// A request header was changed, so the host chooses the route again.
+    pub route_cleared: Cell<bool>,
+    /// Tasks were started that end with the stream.
+    pub has_tasks: Cell<bool>,
+    /// What waits for the response to a rewritten request.
+    pub on_reply: RefCell<Option<OnReply>>,
+    sides: [Side; 2],
+}
+
+/// One direction of a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    pub mode: Cell<BodyMode>,
+    pub headers: Cell<HeadersState>,
+    /// Bytes at the front of the host's buffer that were given before.
+    pub held: Cell<usize>,
+    /// The last chunk was given.
+    pub ended: Cell<bool>,
+    /// The body is not the filter's: a task has it, or will get it.
+    pub given_away: Cell<bool>,
+    /// A task decides what becomes of the body, all of which is in the host.
+    pub waiting: Cell<bool>,
+    /// A task gets the body chunk by chunk.
+    pub relay: RefCell<Option<Rc<RelayState>>>,
+}
+
+impl Control {
+    pub fn new(context: u32, root: u32, modes: [BodyMode; 2]) -> Self {
+        let control = Self { context, root, ..Self::default() };
+        for (side, mode) in control.sides.iter().zip(modes) {
+            side.mode.set(mode);
+        }
+        control
+    }
+
+    /// Whom the tasks of this stream belong to.
+    pub fn owner(&self) -> Owner {
+        self.has_tasks.set(true);
+        Owner { context: self.context, root: self.root }
+    }
+
+    pub fn side(&self, direction: Direction) -> &Side {
+        let [request, response] = &self.sides;
+        match direction {
+            Direction::Request => request,
+            Direction::Response => response,
+        }
+    }
+}
+
+/// What the views of one callback work on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub vm: &'a Rc<Vm>,
+    pub scope: &'a Scope<'a>,
+    pub control: &'a Control,
+}
+
+impl Site<'_> {
+    pub fn handle(&self) -> Handle {
+        Handle { vm: Rc::clone(self.vm), context: self.control.context }
+    }
+}

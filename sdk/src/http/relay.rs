@@ -1,0 +1,220 @@
+//! The chunks of a response, given to a task that may take its time.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+
+use super::held::Handle;
+use crate::error::{Error, Result};
+use crate::vm::{BoxedTask, TaskId};
+
+/// What [`ResponseHeaders::relay`](super::ResponseHeaders::relay) gives the driver.
+pub(crate) struct RelayBegin {
+    pub state: Rc<RelayState>,
+    pub task: BoxedTask,
+}
+
+/// The body of a response on its way through a task: chunks come out of [`next`](Self::next), and
+/// what the client is to get goes into [`send`](Self::send).
+///
+/// Chunks wait in order while the task waits for something else. The response ends once, when the
+/// task has ended and the upstream's body has.
+///
+/// - A task that ends before the body lets the rest pass.
+/// - A task that fails leaves the stream to [`Plugin::ON_ERROR`](crate::Plugin::ON_ERROR): it is
+///   reset, or everything goes on that the task has taken and not answered with a `send`, and
+///   everything behind it. So nothing is lost and nothing is sent twice.
+///
+/// # Where bytes wait
+/// On Higress ([`Host::Higress`](crate::Host::Higress)) chunks leave the host, and what is sent is
+/// injected at once. A stock host cannot inject: there the response waits in the host while the
+/// task is busy, up to the host's buffer limit, and leaves when the task asks for more than there
+/// is.
+///
+/// # Cost
+/// For each chunk: one host call and one allocation to take it, for a chunk that waits has to own
+/// its bytes; one host call for each `send` outside of a body callback.
+#[derive(Debug)]
+pub struct Relay {
+    state: Rc<RelayState>,
+    handle: Handle,
+}
+
+impl Relay {
+    /// Bytes of a response that may wait in the plugin.
+    pub const LIMIT: usize = 4 * 1024 * 1024;
+
+    pub(crate) fn new(state: Rc<RelayState>, handle: Handle) -> Self {
+        Self { state, handle }
+    }
+
+    /// The next chunk, which is never empty; `None` when the body has ended.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        poll_fn(|context| match self.state.take_next() {
+            Some(chunk) => Poll::Ready(Some(chunk)),
+            None if self.state.ended.get() => Poll::Ready(None),
+            None => {
+                *self.state.starving.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Sends bytes to the client. Chunks that were taken before are answered with it.
+    ///
+    /// # Errors
+    /// [`Error::StreamGone`], or the host's.
+    pub fn send(&mut self, data: impl AsRef<[u8]>) -> Result<()> {
+        self.state.unsettled.borrow_mut().clear();
+        self.state.send(&self.handle, data.as_ref())
+    }
+
+    /// Bytes that have come and were not taken; free.
+    pub fn waiting(&self) -> usize {
+        self.state.queued.get()
+    }
+
+    /// Whether the upstream's body has come to its end; free.
+    pub fn has_ended(&self) -> bool {
+        self.state.ended.get()
+    }
+}
+
+/// What the driver and the task share.
+#[derive(Default)]
+pub(crate) struct RelayState {
+    queue: RefCell<VecDeque<Bytes>>,
+    queued: Cell<usize>,
+    /// Chunks that the task has taken since it sent something.
+    unsettled: RefCell<Vec<Bytes>>,
+    /// What goes to the client with the next opportunity.
+    out: RefCell<Vec<u8>>,
+    /// The task waits for a chunk.
+    starving: RefCell<Option<Waker>>,
+    /// The upstream's body has come to its end.
+    pub ended: Cell<bool>,
+    /// The host waits for a word from us.
+    pub stopped: Cell<bool>,
+    /// A body callback runs: what is sent becomes its chunk.
+    pub in_callback: Cell<bool>,
+    pub task: Cell<Option<TaskId>>,
+    /// How this host takes bytes outside of a body callback, if it does.
+    pub inject: Cell<Option<fn(&[u8]) -> Result<()>>>,
+}
+
+impl RelayState {
+    /// A chunk has come.
+    pub fn push(&self, chunk: Vec<u8>) -> Result<()> {
+        let bytes = self.queued.get() + chunk.len();
+        if bytes > Relay::LIMIT {
+            return Err(Error::RelayFull { bytes });
+        }
+        if !chunk.is_empty() {
+            self.queued.set(bytes);
+            self.queue.borrow_mut().push_back(chunk.into());
+        }
+        Ok(())
+    }
+
+    /// Whether the task has taken everything and asks for more.
+    pub fn is_starving(&self) -> bool {
+        self.starving.borrow().is_some()
+    }
+
+    /// There is something new to see, and the task is going to be polled.
+    pub fn feed(&self) {
+        let waker = self.starving.borrow_mut().take();
+        drop(waker);
+    }
+
+    /// What the task has sent and nobody has taken.
+    pub fn take_out(&self) -> Vec<u8> {
+        mem::take(&mut *self.out.borrow_mut())
+    }
+
+    /// Gives a buffer back that [`take_out`](Self::take_out) gave.
+    pub fn recycle(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        let mut out = self.out.borrow_mut();
+        if out.is_empty() {
+            *out = buffer;
+        }
+    }
+
+    /// Whether something waits to be sent.
+    pub fn has_out(&self) -> bool {
+        !self.out.borrow().is_empty()
+    }
+
+    /// Polls the task: what it sends becomes the chunk of this callback.
+    pub fn during_callback<R>(&self, poll: impl FnOnce() -> R) -> R {
+        self.in_callback.set(true);
+        let result = poll();
+        self.in_callback.set(false);
+        result
+    }
+
+    /// The task has failed: what it took and has not answered is sent as it is.
+    pub fn fail(&self) {
+        let mut out = self.out.borrow_mut();
+        for chunk in self.unsettled.borrow_mut().drain(..) {
+            out.extend_from_slice(&chunk);
+        }
+    }
+
+    /// The task is over: what it has not taken is sent as it is.
+    pub fn release(&self) {
+        let mut out = self.out.borrow_mut();
+        for chunk in self.queue.borrow_mut().drain(..) {
+            out.extend_from_slice(&chunk);
+        }
+        self.queued.set(0);
+    }
+
+    fn take_next(&self) -> Option<Bytes> {
+        let chunk = self.queue.borrow_mut().pop_front()?;
+        self.queued.set(self.queued.get() - chunk.len());
+        self.unsettled.borrow_mut().push(chunk.clone());
+        Some(chunk)
+    }
+
+    fn send(&self, handle: &Handle, data: &[u8]) -> Result<()> {
+        match self.inject.get() {
+            Some(inject) if !self.in_callback.get() => handle.act(|_| {
+                self.flush(inject)?;
+                if data.is_empty() { Ok(()) } else { inject(data) }
+            }),
+            _ => {
+                self.out.borrow_mut().extend_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+
+    /// Injects what waits to be sent.
+    pub fn flush(&self, inject: fn(&[u8]) -> Result<()>) -> Result<()> {
+        let out = self.take_out();
+        if out.is_empty() {
+            return Ok(());
+        }
+        let result = inject(&out);
+        self.recycle(out);
+        result
+    }
+}
+
+impl fmt::Debug for RelayState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayState")
+            .field("queued", &self.queued)
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! What a VM knows apart from the author's types: its arena, pending calls, timers and tasks.
+//!
+//! Everything that outlives a callback (handles to streams, pending calls, tasks) reaches the host
+//! through here. The driver is built on it.
+
+mod calls;
+mod current;
+mod pool;
+mod ready;
+mod tasks;
+mod timers;
+
+use std::cell::Cell;
+
+use crate::abi::host;
+use crate::error::{Error, Result};
+use crate::memory::{Arena, Scope};
+
+pub(crate) use calls::Calls;
+pub(crate) use current::{Owner, current, while_current};
+pub(crate) use pool::Pool;
+pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
+pub(crate) use timers::{TimerId, Timers};
+
+/// One VM.
+#[derive(Debug, Default)]
+pub(crate) struct Vm {
+    pub arena: Arena,
+    pub calls: Calls,
+    pub pool: Pool,
+    pub tasks: Tasks,
+    pub timers: Timers,
+    /// The context whose callback the host runs.
+    running: Cell<u32>,
+    /// The context that host calls act on now.
+    effective: Cell<u32>,
+    /// Whether the host is Higress, once that is known.
+    pub higress: Cell<Option<bool>>,
+}
+
+impl Vm {
+    /// Notes that the host runs a callback of this context; the answer is the one before, to be
+    /// given back with [`leave`](Self::leave).
+    #[inline]
+    pub fn enter(&self, context: u32) -> u32 {
+        self.effective.set(context);
+        self.running.replace(context)
+    }
+
+    /// The callback ends. The host forgets whatever context was chosen around a nested callback.
+    #[inline]
+    pub fn leave(&self, before: u32) {
+        self.effective.set(before);
+        self.running.set(before);
+    }
+
+    /// The context whose callback the host runs; 0 outside of one.
+    #[inline]
+    pub fn running(&self) -> u32 {
+        self.running.get()
+    }
+
+    /// Whether something is to be done before the host gets its answer.
+    #[inline]
+    pub fn has_work(&self) -> bool {
+        self.tasks.any_ready() || self.timers.changed()
+    }
+
+    /// Does something on a context other than the one whose callback runs, if it is another one.
+    ///
+    /// # Errors
+    /// [`Error::StreamGone`] when the host does not know the context any more.
+    pub fn on_context<R>(
+        &self,
+        context: u32,
+        work: impl FnOnce(&Scope<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let before = self.effective.get();
+        self.act_on(context)?;
+        let result = work(&self.arena.scope());
+        if before != context {
+            // The callback that runs goes on with its own. It may have ended meanwhile.
+            let _ = self.act_on(before);
+        }
+        result
+    }
+
+    /// Whether the host is Higress. Where the plugin does not say so, the host is asked once, for a
+    /// property that only Higress has.
+    pub fn is_higress(&self) -> Result<bool> {
+        if let Some(known) = self.higress.get() {
+            return Ok(known);
+        }
+        let is_higress = host::property(&self.arena.scope(), "plugin_vm_memory")?.is_some();
+        self.higress.set(Some(is_higress));
+        Ok(is_higress)
+    }
+
+    /// Makes host calls act on this context from now on.
+    pub fn act_on(&self, context: u32) -> Result<()> {
+        if self.effective.get() != context {
+            host::set_effective_context(context).map_err(|_| Error::StreamGone)?;
+            self.effective.set(context);
+        }
+        Ok(())
+    }
+}

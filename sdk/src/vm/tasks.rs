@@ -1,0 +1,266 @@
+//! The tasks of a VM: futures that wait for the host.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::ready::{Doorbell, Ready};
+use super::{Owner, Vm, while_current};
+use crate::abi::Direction;
+use crate::error::Result;
+use crate::http::Resume;
+
+/// A task as it is kept.
+pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = Result<Resume>>>>;
+
+/// What waits for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Headers, and everything behind them.
+    Headers(Direction),
+    /// A whole body, and the trailers behind it.
+    Body(Direction),
+    /// The chunks of a response.
+    Relay,
+    /// Nothing.
+    Nothing,
+}
+
+/// A task that was polled; the result is `None` while it waits.
+#[derive(Debug)]
+pub(crate) struct Polled {
+    pub context: u32,
+    pub purpose: Purpose,
+    pub result: Option<Result<Resume>>,
+}
+
+/// What came of a task's first poll.
+#[derive(Debug)]
+pub(crate) enum Started {
+    Ended(Result<Resume>),
+    Waiting(TaskId),
+}
+
+/// A task; another one may be at the same place later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskId {
+    place: u32,
+    number: u64,
+}
+
+/// All tasks of a VM.
+///
+/// # Cost
+/// A task is one allocation, made by whoever boxes it. Its place, its waker and the queue of those
+/// that were woken are used again, so waiting and waking allocate nothing.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    places: RefCell<Vec<Place>>,
+    free: RefCell<Vec<u32>>,
+    open: Cell<usize>,
+    started: Cell<u64>,
+    ready: Arc<Ready>,
+    /// Memory of the last round of polls.
+    woken: RefCell<Vec<u32>>,
+}
+
+struct Place {
+    bell: Arc<Doorbell>,
+    waker: Waker,
+    task: Option<Task>,
+}
+
+struct Task {
+    number: u64,
+    owner: Owner,
+    purpose: Purpose,
+    /// `None` while it is being polled.
+    future: Option<BoxedTask>,
+    /// It was woken while it was being polled inside of which this callback runs.
+    again: bool,
+}
+
+/// A task while it is being polled.
+struct TakenOut {
+    future: BoxedTask,
+    waker: Waker,
+    number: u64,
+    owner: Owner,
+    purpose: Purpose,
+}
+
+impl Tasks {
+    /// Polls a new task for the first time, and keeps it if it waits.
+    pub fn start(vm: &Rc<Vm>, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
+        let id = vm.tasks.insert(owner, purpose, task);
+        match Self::poll_one(vm, id) {
+            Some(result) => Started::Ended(result),
+            None => Started::Waiting(id),
+        }
+    }
+
+    /// Polls one task, woken or not, until it waits for something else than itself. `None`: it
+    /// still waits, or it is gone.
+    pub fn poll_one(vm: &Rc<Vm>, id: TaskId) -> Option<Result<Resume>> {
+        let tasks = &vm.tasks;
+        loop {
+            if !tasks.is(id) {
+                return None;
+            }
+            let polled = tasks.poll(vm, id.place)?;
+            if polled.result.is_some() || !tasks.is_woken(id) {
+                return polled.result;
+            }
+        }
+    }
+
+    /// Whether a task was woken; what every callback asks.
+    #[inline]
+    pub fn any_ready(&self) -> bool {
+        self.ready.any()
+    }
+
+    /// Polls what was woken until nothing is; `polled` gets every task that was.
+    pub fn run_ready(vm: &Rc<Vm>, mut polled: impl FnMut(Polled)) {
+        let tasks = &vm.tasks;
+        while tasks.ready.any() {
+            // Taken, because a poll may make a host call, and the host may call back.
+            let mut woken = mem::take(&mut *tasks.woken.borrow_mut());
+            tasks.ready.drain_into(&mut woken);
+            for place in woken.drain(..) {
+                if let Some(task) = tasks.poll(vm, place) {
+                    polled(task);
+                }
+            }
+            *tasks.woken.borrow_mut() = woken;
+        }
+    }
+
+    /// Drops all tasks of a context that has ended.
+    pub fn close(&self, context: u32) {
+        let mut place = 0;
+        while self.open.get() > 0 {
+            let mut places = self.places.borrow_mut();
+            let Some(slot) = places.get_mut(place) else { break };
+            let task = slot.task.take_if(|task| task.owner.context == context);
+            drop(places);
+            if let Some(task) = task {
+                self.freed(place);
+                // Without the borrow: what the future owns may make host calls.
+                drop(task);
+            }
+            place += 1;
+        }
+    }
+
+    /// Drops one task, if it is still there.
+    pub fn cancel(&self, id: TaskId) {
+        let mut places = self.places.borrow_mut();
+        let task = places
+            .get_mut(id.place as usize)
+            .and_then(|slot| slot.task.take_if(|task| task.number == id.number));
+        drop(places);
+        if task.is_some() {
+            self.freed(id.place as usize);
+        }
+        drop(task);
+    }
+
+    fn is(&self, id: TaskId) -> bool {
+        let places = self.places.borrow();
+        let task = places.get(id.place as usize).and_then(|place| place.task.as_ref());
+        task.is_some_and(|task| task.number == id.number)
+    }
+
+    fn is_woken(&self, id: TaskId) -> bool {
+        self.places.borrow().get(id.place as usize).is_some_and(|place| place.bell.has_rung())
+    }
+
+    fn insert(&self, owner: Owner, purpose: Purpose, future: BoxedTask) -> TaskId {
+        let number = self.started.get() + 1;
+        self.started.set(number);
+        self.open.set(self.open.get() + 1);
+        let task = Task { number, owner, purpose, future: Some(future), again: false };
+        let free = self.free.borrow_mut().pop();
+        let mut places = self.places.borrow_mut();
+        let place = free.unwrap_or_else(|| {
+            // A plugin's memory ends long before there are 2^32 tasks.
+            let place = u32::try_from(places.len()).unwrap_or(u32::MAX);
+            let (bell, waker) = Doorbell::waker(place, &self.ready);
+            places.push(Place { bell, waker, task: None });
+            place
+        });
+        if let Some(slot) = places.get_mut(place as usize) {
+            slot.task = Some(task);
+        }
+        TaskId { place, number }
+    }
+
+    /// `None`: there is no such task, or it is being polled already.
+    fn poll(&self, vm: &Rc<Vm>, place: u32) -> Option<Polled> {
+        let TakenOut { mut future, waker, number, owner, purpose } = self.take_out(place)?;
+        let context = owner.context;
+        if vm.act_on(context).is_err() {
+            // The host has ended the stream without saying so.
+            self.cancel(TaskId { place, number });
+            return None;
+        }
+        let poll =
+            while_current(vm, owner, || future.as_mut().poll(&mut Context::from_waker(&waker)));
+        let result = match poll {
+            Poll::Ready(result) => {
+                self.cancel(TaskId { place, number });
+                Some(result)
+            }
+            Poll::Pending => {
+                self.put_back(place, number, future);
+                None
+            }
+        };
+        Some(Polled { context, purpose, result })
+    }
+
+    fn take_out(&self, place: u32) -> Option<TakenOut> {
+        let mut places = self.places.borrow_mut();
+        let slot = places.get_mut(place as usize)?;
+        slot.bell.answered();
+        let task = slot.task.as_mut()?;
+        let Some(future) = task.future.take() else {
+            task.again = true;
+            return None;
+        };
+        let Task { number, owner, purpose, .. } = *task;
+        Some(TakenOut { future, waker: slot.waker.clone(), number, owner, purpose })
+    }
+
+    fn put_back(&self, place: u32, number: u64, future: BoxedTask) {
+        let mut places = self.places.borrow_mut();
+        let Some(slot) = places.get_mut(place as usize) else { return };
+        match &mut slot.task {
+            Some(task) if task.number == number => {
+                task.future = Some(future);
+                if mem::take(&mut task.again) {
+                    slot.waker.wake_by_ref();
+                }
+            }
+            // It was closed while it was being polled.
+            _ => drop((places, future)),
+        }
+    }
+
+    fn freed(&self, place: usize) {
+        self.open.set(self.open.get().saturating_sub(1));
+        self.free.borrow_mut().push(u32::try_from(place).unwrap_or(u32::MAX));
+    }
+}
+
+impl std::fmt::Debug for Tasks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Futures are the author's and need not be printable.
+        f.debug_struct("Tasks").field("open", &self.open).finish_non_exhaustive()
+    }
+}
