@@ -1,6 +1,7 @@
 //! What can go wrong in a callback, and whose fault it is.
 
 use crate::abi::Status;
+use crate::call::CallError;
 
 /// A host call that did not do what it says.
 ///
@@ -36,6 +37,9 @@ pub enum Error {
     /// The body was ended by trailers, and what was left of it has already been released.
     #[error("the body cannot be changed any more: its last chunk was released before the trailers")]
     BodyReleased,
+    /// A call was not made, or got no answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The host refused a call.
     #[error(transparent)]
     Host(#[from] HostError),

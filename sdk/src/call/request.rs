@@ -1,0 +1,316 @@
+//! A call being put together, and what of it goes to the host.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::client::Client;
+use super::error::CallError;
+use super::target::Target;
+use super::wire::Headers;
+use crate::abi::host;
+use crate::memory::Scope;
+
+/// Headers that something else decides: the proxy maps `host` to `:authority`, frames the body
+/// itself, and would take a length that came along from a client's request for this call's.
+const RESERVED: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
+
+/// A request to a cluster, made by a [`Client`].
+///
+/// ```
+/// # use chunkwise::call::{Client, K8sCluster};
+/// # let client = Client::new(K8sCluster::new("auth", 80));
+/// let request = client.get("/check").header("x-user", "7").header("x-user", b"\xff");
+/// # let _ = request;
+/// ```
+///
+/// # Cost
+/// No allocation in steady state: headers are written into the wire format as they are added, in
+/// two buffers that are used again, and the body is not copied. The first calls allocate those
+/// buffers, and a call with more headers than any before it grows them; buffers above 16 KiB, and
+/// those of more than 8 requests that exist at once, are not kept. A body is free when it is
+/// `&'static` or [`Bytes`]; a `Vec` or a `String` with room to spare takes one allocation.
+///
+/// # Errors
+/// What is wrong with a request is told when it is sent: the first thing that was. The headers that
+/// cannot be given are those with a colon in front, which come from the method, the URL and the
+/// cluster (the proxy sets `:scheme` itself), and `host`, `content-length` and `transfer-encoding`.
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is sent"]
+pub struct Request {
+    client: Client,
+    headers: Headers,
+    /// How many headers the author gave.
+    given: usize,
+    has_authority: bool,
+    body: Bytes,
+    timeout: Duration,
+    error: Option<CallError>,
+}
+
+/// A request as the host takes it.
+#[derive(Debug)]
+pub(crate) struct Encoded<'a> {
+    request: Request,
+    /// The cluster of the stream's route, where the call goes there.
+    route: Option<&'a str>,
+    /// Milliseconds.
+    timeout: u32,
+}
+
+impl Request {
+    pub(super) fn new(client: Client, method: &str, url: &str) -> Self {
+        let timeout = client.timeout();
+        let mut request = Self {
+            client,
+            headers: Headers::new(),
+            given: 0,
+            has_authority: false,
+            body: Bytes::new(),
+            timeout,
+            error: None,
+        };
+        request.error = request.begin(method, url).err();
+        request
+    }
+
+    /// Adds a header behind those of the same name. The name is written in lower case.
+    pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.given += 1;
+        let added = self.add(name.as_ref(), value.as_ref());
+        self.error = self.error.or(added.err());
+        self
+    }
+
+    /// Sets the body; the proxy adds its `content-length`.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets what is waited for at most: whole milliseconds, rounded up. The proxy then answers
+    /// with 504.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Checks everything, and puts together what the host is given.
+    ///
+    /// # Cost
+    /// A cluster of the route: one host call, or two where no host was given. Otherwise none.
+    #[expect(dead_code, reason = "the dispatcher will send it")]
+    pub(crate) fn encode<'a>(self, scope: &'a Scope<'_>) -> Result<Encoded<'a>, CallError> {
+        let client = self.client.clone();
+        let cluster = client.cluster();
+        self.finish(|| cluster.route_name(scope), || cluster.resolve_host(scope))
+    }
+
+    /// The names are asked for when the rest is known to be right.
+    fn finish<'a, 'b>(
+        mut self,
+        route: impl FnOnce() -> Result<Option<&'a str>, CallError>,
+        host: impl FnOnce() -> Result<&'b str, CallError>,
+    ) -> Result<Encoded<'a>, CallError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let timeout = milliseconds(self.timeout)?;
+        let route = route()?;
+        if !self.has_authority {
+            self.headers.add(b":authority", &[host()?.as_bytes()])?;
+        }
+        self.headers.finish();
+        Ok(Encoded { request: self, route, timeout })
+    }
+
+    fn begin(&mut self, method: &str, url: &str) -> Result<(), CallError> {
+        if !is_token(method.as_bytes()) {
+            return Err(CallError::InvalidMethod);
+        }
+        let target = Target::parse(url)?;
+        self.headers.add(b":method", &[method.as_bytes()])?;
+        self.headers.add(b":path", &[target.slash.as_bytes(), target.path.as_bytes()])?;
+        if let Some(authority) = target.authority {
+            self.headers.add(b":authority", &[authority.as_bytes()])?;
+            self.has_authority = true;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), CallError> {
+        let position = self.given;
+        let is_reserved = |reserved: &&[u8]| name.eq_ignore_ascii_case(reserved);
+        if name.starts_with(b":") || RESERVED.iter().any(is_reserved) {
+            return Err(CallError::ReservedHeader { position });
+        }
+        if !is_token(name) {
+            return Err(CallError::InvalidHeaderName { position });
+        }
+        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return Err(CallError::InvalidHeaderValue { position });
+        }
+        self.headers.add(name, &[value])
+    }
+}
+
+impl Encoded<'_> {
+    /// Sends the call; the answer is its number. One host call.
+    #[expect(dead_code, reason = "the dispatcher will send it")]
+    pub(crate) fn send(&self) -> Result<u32, CallError> {
+        host::http_call(self.cluster(), self.headers(), self.body(), self.timeout)
+            .map_err(|error| CallError::from_host(error, true))
+    }
+
+    /// The proxy's name of the cluster.
+    pub(crate) fn cluster(&self) -> &str {
+        // A cluster without a name of its own is that of the route.
+        self.route.or_else(|| self.request.client.cluster().name()).unwrap_or_default()
+    }
+
+    /// The header map in the wire format.
+    pub(crate) fn headers(&self) -> &[u8] {
+        self.request.headers.bytes()
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.request.body
+    }
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(is_tchar)
+}
+
+/// What a host takes, which reads the number as a signed one, and 0 as no timeout.
+fn milliseconds(timeout: Duration) -> Result<u32, CallError> {
+    let rounded = timeout.as_nanos().div_ceil(1_000_000);
+    match i32::try_from(rounded) {
+        Ok(1..) => u32::try_from(rounded).map_err(|_| CallError::InvalidTimeout),
+        _ => Err(CallError::InvalidTimeout),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::pairs::Pairs;
+    use crate::call::{K8sCluster, RouteCluster, UrlError};
+
+    fn client() -> Client {
+        Client::new(K8sCluster::new("auth", 80).namespace("prod").version("v1"))
+    }
+
+    /// What the host would be given, without a stream.
+    fn sent(request: Request) -> Result<Encoded<'static>, CallError> {
+        let client = request.client.clone();
+        let host = || client.cluster().host_name().ok_or(CallError::NoAuthority);
+        request.finish(|| client.cluster().check().map(|()| None).map_err(Into::into), host)
+    }
+
+    fn pairs(encoded: &Encoded<'_>) -> Vec<(String, Vec<u8>)> {
+        Pairs::parse(encoded.headers())
+            .unwrap()
+            .map(|(name, value)| (String::from_utf8(name.to_vec()).unwrap(), value.to_vec()))
+            .collect()
+    }
+
+    #[test]
+    fn everything_that_was_asked_for_is_sent() {
+        let request = client()
+            .post("check?x=%2F#top")
+            .header("X-Token", b"\xff")
+            .header("accept", "a")
+            .header("accept", String::from("b"))
+            .body(vec![1, 2])
+            .timeout(Duration::from_micros(1001));
+        let encoded = sent(request).unwrap();
+        assert_eq!(encoded.cluster(), "outbound|80|v1|auth.prod.svc.cluster.local");
+        assert_eq!(encoded.body(), [1, 2]);
+        assert_eq!(encoded.timeout, 2, "a timeout is never shortened");
+        let expected: [(&str, &[u8]); 6] = [
+            (":method", b"POST"),
+            (":path", b"/check?x=%2F"),
+            ("x-token", b"\xff"),
+            ("accept", b"a"),
+            ("accept", b"b"),
+            (":authority", b"auth.prod.svc.cluster.local"),
+        ];
+        assert_eq!(pairs(&encoded), expected.map(|(n, v)| (n.to_owned(), v.to_vec())));
+    }
+
+    #[test]
+    fn a_host_in_the_url_is_named_once() {
+        let encoded = sent(client().get("https://a.example:8443/x")).unwrap();
+        let hosts: Vec<_> =
+            pairs(&encoded).into_iter().filter(|(n, _)| n == ":authority").collect();
+        assert_eq!(hosts, [(":authority".to_owned(), b"a.example:8443".to_vec())]);
+    }
+
+    #[test]
+    fn a_call_along_the_route_goes_where_the_stream_says() {
+        let request = Client::new(RouteCluster::new()).get("/");
+        let encoded = request.finish(|| Ok(Some("routed")), || Ok("a.example")).unwrap();
+        assert_eq!(encoded.cluster(), "routed");
+        assert!(pairs(&encoded).contains(&(":authority".to_owned(), b"a.example".to_vec())));
+        let request = Client::new(RouteCluster::new()).get("/");
+        let nowhere = request.finish(|| Err(CallError::NoRoute), || Ok("a.example"));
+        assert_eq!(nowhere.unwrap_err(), CallError::NoRoute);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_told_the_first_thing_first() {
+        let get = || client().get("/");
+        for (request, error) in [
+            (client().get("/a b"), CallError::InvalidUrl(UrlError::Control)),
+            (client().request("", "/"), CallError::InvalidMethod),
+            (client().request("GET /x", "/"), CallError::InvalidMethod),
+            (get().header("", "v"), CallError::InvalidHeaderName { position: 1 }),
+            (get().header("a b", "v"), CallError::InvalidHeaderName { position: 1 }),
+            (get().header("a\r\nb", "v"), CallError::InvalidHeaderName { position: 1 }),
+            (get().header("a", "v\nb: c"), CallError::InvalidHeaderValue { position: 1 }),
+            (get().header("a", "v\0"), CallError::InvalidHeaderValue { position: 1 }),
+            (get().header(":path", "/"), CallError::ReservedHeader { position: 1 }),
+            (get().header(":scheme", "http"), CallError::ReservedHeader { position: 1 }),
+            (get().header("a", "").header("Host", "h"), CallError::ReservedHeader { position: 2 }),
+            (get().header("Content-Length", "9"), CallError::ReservedHeader { position: 1 }),
+            (
+                get().header("a ", "").header("host", ""),
+                CallError::InvalidHeaderName { position: 1 },
+            ),
+            (get().timeout(Duration::ZERO), CallError::InvalidTimeout),
+            (get().timeout(Duration::MAX), CallError::InvalidTimeout),
+        ] {
+            assert_eq!(sent(request.clone()).unwrap_err(), error, "{request:?}");
+        }
+        let wrong = Client::new(K8sCluster::new("", 80)).get("/");
+        assert!(matches!(sent(wrong).unwrap_err(), CallError::Cluster(_)));
+    }
+
+    #[test]
+    fn timeouts_are_what_a_host_can_read() {
+        let most = u64::try_from(i32::MAX).unwrap();
+        for (timeout, sent) in [
+            (Duration::from_nanos(1), Ok(1)),
+            (Duration::from_millis(1), Ok(1)),
+            (Duration::from_millis(500), Ok(500)),
+            (Duration::from_millis(most), Ok(0x7fff_ffff)),
+            (Duration::from_millis(most) + Duration::from_nanos(1), Err(CallError::InvalidTimeout)),
+        ] {
+            assert_eq!(milliseconds(timeout), sent, "{timeout:?}");
+        }
+        assert_eq!(sent(client().get("/")).unwrap().timeout, 500);
+        let client = client().with_timeout(Duration::from_secs(2));
+        assert_eq!(sent(client.get("/")).unwrap().timeout, 2000);
+    }
+
+    #[test]
+    fn a_copy_is_a_request_of_its_own() {
+        let first = client().get("/");
+        let second = first.clone().header("a", "b");
+        assert_eq!(pairs(&sent(first).unwrap()).len(), 3);
+        assert_eq!(pairs(&sent(second).unwrap()).len(), 4);
+    }
+}
