@@ -69,7 +69,10 @@ mod error;
 pub mod http;
 pub mod log;
 pub mod memory;
+pub mod metrics;
 mod plugin;
+pub mod property;
+pub mod shared;
 pub mod stream;
 
 pub use config::{Config, ConfigError};

@@ -8,6 +8,7 @@ use crate::abi::pairs::Pairs;
 use crate::abi::{Direction, Map, host};
 use crate::error::Result;
 use crate::memory::Scope;
+use crate::property::{self, Property};
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
 ///
@@ -72,8 +73,24 @@ impl<'a> Headers<'a> {
         reply.send()
     }
 
-    pub(crate) fn property(&self, path: &str) -> Result<Option<&'a [u8]>> {
-        host::property(self.scope, path)
+    /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
+    /// not know it.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::RequestHeaders;
+    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<()> {
+    /// if let Some(port) = headers.property(&["source", "port"])? {
+    ///     chunkwise::info!("from port {}", port.i64()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
+        property::get(self.scope, path)
+    }
+
+    pub(super) fn map(&self) -> Map {
+        self.map
     }
 }
 
