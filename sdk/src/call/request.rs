@@ -25,11 +25,12 @@ const RESERVED: [&[u8]; 3] = [b"host", b"content-length", b"transfer-encoding"];
 /// ```
 ///
 /// # Cost
-/// No allocation in steady state: headers are written into the wire format as they are added, in
-/// two buffers that are used again, and the body is not copied. The first calls allocate those
-/// buffers, and a call with more headers than any before it grows them; buffers above 16 KiB, and
-/// those of more than 8 requests that exist at once, are not kept. A body is free when it is
-/// `&'static` or [`Bytes`]; a `Vec` or a `String` with room to spare takes one allocation.
+/// No allocation in steady state, from the method to the host call: headers are written into the
+/// wire format as they are added, in two buffers that are used again, and the body is not copied.
+/// The first calls allocate those buffers, and a call with more headers than any before it grows
+/// them; buffers above 16 KiB, and those of more than 8 requests that exist at once, are not kept.
+/// A body allocates nothing of its own when it is `&'static`, [`Bytes`], or a `Vec` or `String`
+/// without room to spare; with room, one allocation.
 ///
 /// # Errors
 /// What is wrong with a request is told when it is sent: the first thing that was. The headers that
@@ -186,9 +187,12 @@ fn is_token(text: &[u8]) -> bool {
 
 /// What a host takes, which reads the number as a signed one, and 0 as no timeout.
 fn milliseconds(timeout: Duration) -> Result<u32, CallError> {
-    let rounded = timeout.as_nanos().div_ceil(1_000_000);
-    match i32::try_from(rounded) {
-        Ok(1..) => u32::try_from(rounded).map_err(|_| CallError::InvalidTimeout),
+    const MOST: u32 = i32::MAX.unsigned_abs();
+    // Not through `as_nanos`: dividing 128 bits is a long routine in a module.
+    let beyond = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    let rounded = timeout.as_secs().saturating_mul(1000).saturating_add(beyond);
+    match u32::try_from(rounded) {
+        Ok(rounded @ 1..=MOST) => Ok(rounded),
         _ => Err(CallError::InvalidTimeout),
     }
 }
@@ -296,6 +300,7 @@ mod tests {
             (Duration::from_nanos(1), Ok(1)),
             (Duration::from_millis(1), Ok(1)),
             (Duration::from_millis(500), Ok(500)),
+            (Duration::new(1, 999_000_001), Ok(2000)),
             (Duration::from_millis(most), Ok(0x7fff_ffff)),
             (Duration::from_millis(most) + Duration::from_nanos(1), Err(CallError::InvalidTimeout)),
         ] {

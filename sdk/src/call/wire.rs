@@ -155,6 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn a_map_like_one_before_grows_no_buffer() {
+        let sizes = || {
+            let mut headers = Headers::new();
+            for _ in 0..20 {
+                headers.add(b"name", &[b"a value of some length"]).unwrap();
+            }
+            headers.finish();
+            [&headers.lengths, &headers.texts].map(|buffer| (buffer.as_ptr(), buffer.capacity()))
+        };
+        let first = sizes();
+        assert_eq!(sizes(), first);
+        assert_eq!(sizes(), first);
+    }
+
+    #[test]
     fn what_a_host_would_read_as_nothing_is_refused() {
         let mut headers = Headers::new();
         // 4 for the count, 8 for the lengths, 1 for the name, 2 for the NULs.
