@@ -9,6 +9,7 @@ use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::http::Resume;
 use crate::plugin::Plugin;
+use crate::shared::SharedData;
 use crate::time;
 use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
 
@@ -70,6 +71,14 @@ impl<P: Plugin> PluginContext<P> {
         if let Started::Ended(Err(error)) = Tasks::start(&self.vm, owner, Purpose::Nothing, task) {
             crate::error!("task: {error}");
         }
+    }
+
+    /// Does something with the values that all workers share.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Error::StreamGone`] when the proxy has ended this configuration.
+    pub fn shared_data<R>(&self, work: impl FnOnce(SharedData<'_>) -> Result<R>) -> Result<R> {
+        self.vm.on_context(self.root, |scope| work(SharedData::new(scope)))
     }
 
     /// Limits how many requests a worker takes in one round of its event loop, so that the answers

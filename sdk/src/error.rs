@@ -2,6 +2,7 @@
 
 use crate::abi::Status;
 use crate::call::CallError;
+use crate::property::PropertyError;
 
 /// A host call that did not do what it says.
 ///
@@ -105,6 +106,9 @@ pub enum Error {
         /// Length of the chunk.
         len: usize,
     },
+    /// A property is not of the type that it was read as.
+    #[error(transparent)]
+    Property(#[from] PropertyError),
     /// The host returned another number of bytes than it said there were.
     #[error("the host returned {got} bytes of a body where it had announced {wanted}")]
     ShortRead {

@@ -184,11 +184,11 @@ impl<P: Plugin> Driver<P> {
             return Err(CallError::Reset);
         }
         let Vm { arena, pool, .. } = &*self.vm;
-        let headers = host::call_headers(arena, pool.take());
-        let headers = headers.map_err(CallError::from_host)?;
+        let read = |part: Result<Vec<u8>>| part.map_err(|error| CallError::from_host(error, false));
+        let headers = read(host::call_headers(arena, pool.take()))?;
         let body = match body_size {
             0 => Vec::new(),
-            _ => host::call_body(arena, pool.take(), body_size).map_err(CallError::from_host)?,
+            _ => read(host::call_body(arena, pool.take(), body_size))?,
         };
         CallReply::new(&self.vm, headers, body)
     }

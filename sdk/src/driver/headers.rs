@@ -80,7 +80,7 @@ impl<P: Plugin> Driver<P> {
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
             Started::Waiting(_) => stop,
             Started::Ended(result) => {
-                if self.goes_on(stream, purpose, result) {
+                if self.goes_on(stream, purpose, &result) {
                     PASS
                 } else {
                     stop

@@ -12,15 +12,12 @@ use super::stream::Stream;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction};
 use crate::error::{Error, Result};
-use crate::http::{BodyMode, RelayBegin, RelayState, Resume};
+use crate::http::{BodyMode, Inject, RelayBegin, RelayState, Resume};
 use crate::plugin::Plugin;
 use crate::vm::{Purpose, Started, Tasks};
 
 const RESPONSE: Direction = Direction::Response;
 const PHASE: &str = "relay";
-
-/// How a host takes bytes outside of a body callback.
-pub(super) type Inject = fn(&[u8]) -> Result<()>;
 
 impl<P: Plugin> Driver<P> {
     pub(super) fn begin_relay(
@@ -144,7 +141,7 @@ impl<P: Plugin> Driver<P> {
         let Some(relay) = stream.control.side(RESPONSE).relay.borrow().clone() else { return };
         let goes_on = match result {
             None => self.relay_waits(stream, &relay),
-            Some(result) => self.relay_over(stream, &relay, result),
+            Some(result) => self.relay_over(stream, &relay, result.map(drop)),
         };
         if let Err(error) = goes_on {
             self.cancel_relay(&relay);
@@ -171,7 +168,7 @@ impl<P: Plugin> Driver<P> {
         &self,
         stream: &mut Stream<P>,
         relay: &Rc<RelayState>,
-        result: Result<Resume>,
+        result: Result<()>,
     ) -> Result<()> {
         relay.task.set(None);
         if let Err(error) = result {

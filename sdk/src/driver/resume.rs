@@ -18,7 +18,7 @@ impl<P: Plugin> Driver<P> {
             (Purpose::Nothing, _) | (Purpose::Headers(_) | Purpose::Body(_), None) => (),
             (Purpose::Headers(direction) | Purpose::Body(direction), Some(result)) => {
                 let goes_on = self
-                    .with_stream(context, false, |stream| self.goes_on(stream, purpose, result));
+                    .with_stream(context, false, |stream| self.goes_on(stream, purpose, &result));
                 if goes_on {
                     self.let_go(context, direction);
                 }
@@ -34,7 +34,7 @@ impl<P: Plugin> Driver<P> {
         &self,
         stream: &mut Stream<P>,
         purpose: Purpose,
-        result: Result<Resume>,
+        result: &Result<Resume>,
     ) -> bool {
         let (direction, phase) = match purpose {
             Purpose::Headers(Direction::Request) => (Direction::Request, "request_headers"),
@@ -57,7 +57,7 @@ impl<P: Plugin> Driver<P> {
             Ok(Resume::Replied(_)) => false,
             Err(error) => {
                 stream.filter = None;
-                matches!(failed::<P, ()>(phase, error), Ran::Skipped)
+                matches!(failed::<P, ()>(phase, *error), Ran::Skipped)
             }
         }
     }

@@ -12,6 +12,8 @@ use super::reply::Reply;
 use crate::abi::pairs::Pairs;
 use crate::abi::{Direction, Map, host};
 use crate::error::{Error, Result};
+use crate::property::{self, Property};
+use crate::shared::SharedData;
 use crate::vm::{Purpose, Started, Tasks};
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
@@ -80,6 +82,11 @@ impl<'a> Headers<'a> {
         reply.send()
     }
 
+    /// Values that all workers share.
+    pub fn shared_data(&self) -> SharedData<'a> {
+        SharedData::new(self.site.scope)
+    }
+
     /// Starts a task that ends with the stream and that nothing waits for.
     ///
     /// # Cost
@@ -101,8 +108,24 @@ impl<'a> Headers<'a> {
         }
     }
 
-    pub(crate) fn property(&self, path: &str) -> Result<Option<&'a [u8]>> {
-        host::property(self.site.scope, path)
+    /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
+    /// not know it.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::RequestHeaders;
+    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<()> {
+    /// if let Some(port) = headers.property(&["source", "port"])? {
+    ///     chunkwise::info!("from port {}", port.i64()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
+        property::get(self.site.scope, path)
+    }
+
+    pub(super) fn map(&self) -> Map {
+        self.map
     }
 }
 

@@ -87,6 +87,9 @@ impl Relay {
     }
 }
 
+/// How a host takes bytes outside of a body callback.
+pub(crate) type Inject = fn(&[u8]) -> Result<()>;
+
 /// What the driver and the task share.
 #[derive(Default)]
 pub(crate) struct RelayState {
@@ -106,7 +109,7 @@ pub(crate) struct RelayState {
     pub in_callback: Cell<bool>,
     pub task: Cell<Option<TaskId>>,
     /// How this host takes bytes outside of a body callback, if it does.
-    pub inject: Cell<Option<fn(&[u8]) -> Result<()>>>,
+    pub inject: Cell<Option<Inject>>,
 }
 
 impl RelayState {
@@ -199,7 +202,7 @@ impl RelayState {
     }
 
     /// Injects what waits to be sent.
-    pub fn flush(&self, inject: fn(&[u8]) -> Result<()>) -> Result<()> {
+    pub fn flush(&self, inject: Inject) -> Result<()> {
         let out = self.take_out();
         if out.is_empty() {
             return Ok(());

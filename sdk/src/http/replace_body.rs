@@ -19,6 +19,7 @@
 use super::action::BodyAction;
 use super::chunk::Chunk;
 use super::headers::{Headers, RequestHeaders, ResponseHeaders};
+use super::kind::has_token;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::stream::{Edit, Replace, Replacer, Tail};
@@ -83,12 +84,12 @@ impl ReplaceBody {
             return Ok(());
         }
         self.begin(headers, |headers| {
-            if has_token(headers.get("connection")?, b"upgrade") {
+            if headers.is_upgraded()? {
                 return Ok(upgraded());
             }
             // A proxy removes transfer-encoding from requests before plugins see them.
-            let protocol = headers.property("request\0protocol")?;
-            let is_http1 = protocol.is_some_and(|protocol| protocol.starts_with(b"HTTP/1"));
+            let protocol = headers.property(&["request", "protocol"])?;
+            let is_http1 = protocol.is_some_and(|protocol| protocol.bytes().starts_with(b"HTTP/1"));
             Ok(if is_http1 { Framing::Chunked } else { Framing::Frames })
         })
     }
@@ -99,7 +100,7 @@ impl ReplaceBody {
             return Ok(());
         }
         self.begin(headers, |headers| {
-            if headers.get(":status")? == Some(b"101") {
+            if headers.is_upgraded()? {
                 return Ok(upgraded());
             }
             let is_http1 = headers.get("transfer-encoding")?.is_some()
@@ -113,15 +114,13 @@ impl ReplaceBody {
         headers: &Headers<'_>,
         unsized_framing: impl FnOnce(&Headers<'_>) -> Result<Framing>,
     ) -> Result<()> {
-        if let Some(coding) = headers.get("content-encoding")?
-            && !coding.eq_ignore_ascii_case(b"identity")
-        {
+        if let Some(coding) = headers.content_encoding()? {
             crate::info!("body left as it is: {}-encoded", coding.escape_ascii());
             self.framing = Framing::Opaque;
             return Ok(());
         }
         // What carries frames of its own would not survive a change of its length.
-        if is_grpc(headers.get("content-type")?) {
+        if headers.is_grpc()? {
             crate::info!("body left as it is: it carries gRPC messages");
             self.framing = Framing::Opaque;
             return Ok(());
@@ -224,18 +223,4 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 fn upgraded() -> Framing {
     crate::info!("body left as it is: the connection is upgraded");
     Framing::Opaque
-}
-
-/// Whether a header's comma-separated list has a word.
-fn has_token(value: Option<&[u8]>, token: &[u8]) -> bool {
-    value.is_some_and(|value| {
-        value.split(|byte| *byte == b',').any(|word| word.trim_ascii().eq_ignore_ascii_case(token))
-    })
-}
-
-fn is_grpc(content_type: Option<&[u8]>) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    content_type
-        .and_then(|value| value.get(..GRPC.len()))
-        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(GRPC))
 }

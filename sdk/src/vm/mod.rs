@@ -54,12 +54,6 @@ impl Vm {
         self.running.set(before);
     }
 
-    /// The context whose callback the host runs; 0 outside of one.
-    #[inline]
-    pub fn running(&self) -> u32 {
-        self.running.get()
-    }
-
     /// Whether something is to be done before the host gets its answer.
     #[inline]
     pub fn has_work(&self) -> bool {
