@@ -69,6 +69,7 @@ pub mod http;
 pub mod log;
 pub mod memory;
 mod plugin;
+pub mod rules;
 pub mod stream;
 
 pub use config::{Config, ConfigError};
