@@ -237,31 +237,4 @@ mod tests {
         let target = crate::rules::Target { route: Some("r"), ..Default::default() };
         assert_eq!(rules.find_for(&target).unwrap().a, 2);
     }
-
-    #[test]
-    fn rules_are_read_on_top_of_the_global_part() {
-        type Header = Option<String>;
-        let read = |json: &str| {
-            let document = Document::new(json.as_bytes()).unwrap();
-            document.rules_with(|global: Option<&(Header, Option<usize>)>, section| {
-                let own: BTreeMap<String, String> = section.parse()?;
-                let header = own.get("header").cloned();
-                Ok((header.or_else(|| global?.0.clone()), section.index()))
-            })
-        };
-        let rules = r#""_rules_":[
-            {"_match_route_":"r"},{"_match_route_":"s","header":"own"},{"_match_route_":"t"}]"#;
-        let target = |route| crate::rules::Target { route: Some(route), ..Default::default() };
-        let found = read(&format!(r#"{{"header":"global",{rules}}}"#)).unwrap();
-        let settings = |route| (**found.find_for(&target(route)).unwrap()).clone();
-        assert_eq!(settings("r"), (Some("global".into()), Some(0)));
-        assert_eq!(settings("s"), (Some("own".into()), Some(1)));
-        assert_eq!(settings("?"), (Some("global".into()), None));
-        // Without a global part, or with one that is wrong, there is nothing to be on top of.
-        for json in [format!("{{{rules}}}"), format!(r#"{{"header":1,{rules}}}"#)] {
-            let found = read(&json).unwrap();
-            assert_eq!(found.find_for(&target("r")).unwrap().0, None, "{json}");
-            assert_eq!(found.find_for(&target("?")), None, "{json}");
-        }
-    }
 }

@@ -41,3 +41,18 @@ impl fmt::Display for Refused {
         write!(f, "{}; {instead}", self.error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_wrong_and_what_applies_instead() {
+        let error = ConfigError::invalid("_rules_[2].limit", "too large");
+        let refused = Refused { rule: 2, error: error.clone(), restored: true };
+        let line = "_rules_[2].limit: too large; its last good version stays";
+        assert_eq!(refused.to_string(), line);
+        let refused = Refused { rule: 2, error, restored: false };
+        assert_eq!(refused.to_string(), "_rules_[2].limit: too large; the rule is left out");
+    }
+}
