@@ -119,8 +119,8 @@ impl Isolated<'_> {
     ) -> Result<Rules<T>, ConfigError> {
         let document = Document::new(self.config.bytes()?)?;
         let document = match document.plugin_id() {
-            Some(_) => document.isolated(),
-            None => {
+            Some(id) if !id.is_empty() => document.isolated(),
+            _ => {
                 let name = self.config.plugin_name().unwrap_or_default();
                 document.isolated_for(&String::from_utf8_lossy(name))
             }

@@ -48,7 +48,8 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads the document's frame. An empty one is read as `{}`.
+    /// Reads the document's frame. An empty one is read as `{}`; of a key that is there twice the
+    /// last one counts.
     ///
     /// # Cost
     /// The whole document becomes a tree, which the settings are read from.
@@ -229,6 +230,11 @@ mod tests {
             let error = read(json).unwrap_err();
             assert_eq!(error.to_string(), "there is neither a rule nor a global setting");
         }
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_last_counts() {
+        assert_eq!(global(r#"{"a":"x","a":1,"_rules_":5,"_rules_":[]}"#), Some(1));
     }
 
     #[test]

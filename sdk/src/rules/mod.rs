@@ -85,7 +85,9 @@
 //!
 //! The last good rules are kept for the VM, by the plugin's `_plugin_id_` (or else its name in the
 //! proxy), so they survive a new configuration and are lost with the VM. What the newest
-//! configuration does not name is forgotten, so no more are kept than it has rules.
+//! configuration does not name is forgotten, so no more are kept than it has rules. A proxy that
+//! tries a configuration in a fresh VM first, as Envoy does, has none there: it refuses one all of
+//! whose rules are wrong, even where the VMs in use have last good ones.
 //!
 //! A rule without any match key is for nobody knows whom, and refuses the configuration even then.
 //! So does a configuration all of whose rules are wrong and have no last good version.
