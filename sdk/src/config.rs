@@ -44,6 +44,12 @@ impl<'a> Config<'a> {
         Ok(host::whole_buffer(self.scope, Buffer::PluginConfiguration)?)
     }
 
+    /// What the proxy calls the plugin, where it says so. One host call.
+    pub(crate) fn plugin_name(&self) -> Option<&'a [u8]> {
+        // A host that refuses to tell is like one that does not know.
+        host::property(self.scope, "plugin_name").ok().flatten()
+    }
+
     /// The configuration as a JSON document of type `T`. An empty configuration is read as `{}`,
     /// so that a type whose fields all have defaults needs none.
     ///
@@ -76,7 +82,7 @@ impl<'a> Config<'a> {
 }
 
 /// Why a configuration is refused. Whoever wrote the configuration is to mend it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     field: String,
     reason: String,
@@ -95,7 +101,17 @@ impl ConfigError {
         &self.field
     }
 
-    fn json(field: String, error: &serde_json::Error) -> Self {
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The same error in a document of which this one is a part, at `place`.
+    pub(crate) fn under(self, place: &str) -> Self {
+        let dot = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
+        Self { field: format!("{place}{dot}{}", self.field), reason: self.reason }
+    }
+
+    pub(crate) fn json(field: String, error: &serde_json::Error) -> Self {
         // serde_path_to_error calls the document itself ".".
         let field = if field == "." { String::new() } else { field };
         Self { field, reason: error.to_string() }

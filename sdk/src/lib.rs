@@ -73,6 +73,7 @@ pub mod memory;
 pub mod metrics;
 mod plugin;
 pub mod property;
+pub mod rules;
 pub mod shared;
 pub mod stream;
 mod table;
