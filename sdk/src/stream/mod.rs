@@ -5,8 +5,11 @@
 //!
 //! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
 //!   [`Replace`] applies them to one body.
+//! - [`Lines`] splits text into lines.
 
 mod byte_set;
+mod carry;
+mod lines;
 mod many;
 mod one;
 mod pool;
@@ -19,6 +22,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use lines::{Lines, TooLong};
 pub use replace::Replace;
 pub use replacer::Replacer;
 pub use rule::RuleError;
