@@ -7,7 +7,8 @@ use super::carry::Carry;
 /// Splits a text into lines, however it was cut.
 ///
 /// A line ends in LF, CR or CRLF, mixed as they come, and is given without its end. Use it for
-/// JSON lines, logs and other text of unbounded length.
+/// JSON lines, logs and other text of unbounded length; [`Events`](super::Events) is the
+/// one for server-sent events.
 ///
 /// ```
 /// use chunkwise::stream::{Lines, TooLong};

@@ -6,6 +6,7 @@
 //! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
 //!   [`Replace`] applies them to one body.
 //! - [`Lines`] splits text into lines.
+//! - [`Events`] finds the events of an event stream (server-sent events).
 
 mod byte_set;
 mod carry;
@@ -17,6 +18,7 @@ mod replace;
 mod replacer;
 mod rule;
 mod searcher;
+mod sse;
 mod step;
 
 #[cfg(test)]
@@ -26,4 +28,5 @@ pub use lines::{Lines, TooLong};
 pub use replace::Replace;
 pub use replacer::Replacer;
 pub use rule::RuleError;
+pub use sse::{Event, EventTooLong, Events};
 pub use step::{Edit, Step, Tail};
