@@ -7,9 +7,12 @@
 //!   [`Replace`] applies them to one body.
 //! - [`Lines`] splits text into lines.
 //! - [`Events`] finds the events of an event stream (server-sent events).
+//!
+//! Besides, [`RawJson`] finds a value in a JSON body that is there as a whole.
 
 mod byte_set;
 mod carry;
+mod json_field;
 mod lines;
 mod many;
 mod one;
@@ -24,6 +27,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use json_field::RawJson;
 pub use lines::{Lines, TooLong};
 pub use replace::Replace;
 pub use replacer::Replacer;
