@@ -1,11 +1,12 @@
-//! Splitting lines and events allocates nothing once it is warm: a count, not an estimate.
+//! Splitting lines and events allocates nothing once it is warm, and looking up JSON nothing that
+//! it does not say: a count, not an estimate.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use chunkwise::stream::{EventTooLong, Events, Lines, TooLong};
+use chunkwise::stream::{Event, EventTooLong, Events, Lines, RawJson, TooLong};
 
 thread_local! {
     // For each thread, for the test harness allocates on its own.
@@ -84,7 +85,7 @@ fn lines_and_events_in_one_piece_allocate_nothing_at_all() {
 fn events_allocate_nothing() {
     let (mut events, mut bytes) = (Events::new(1024), 0);
     let count = allocations(|| {
-        let mut told = |event: chunkwise::stream::Event<'_>| {
+        let mut told = |event: Event<'_>| {
             bytes += event.data.map_or(0, <[u8]>::len);
             Ok::<_, EventTooLong>(())
         };
@@ -93,4 +94,31 @@ fn events_allocate_nothing() {
     });
     assert_eq!(count, 0);
     assert_eq!(bytes, ("one".len() + "two\nlines".len() + "{\"a\":1}".len()) * (STREAMS + 1));
+}
+
+#[test]
+fn a_value_is_found_without_allocating() {
+    let find = |json: &str, path: &[&str]| {
+        let mut found = None;
+        let count = allocations(|| {
+            let value = RawJson::find(json.as_bytes(), path);
+            found = value.and_then(|value| value.as_u64().map(|number| (number, value.as_str())));
+        });
+        assert_eq!(found, Some((17, None)), "{json}");
+        count / STREAMS
+    };
+    let usage = r#"{"model":"m","usage":{"list":[1,2],"total":17},"choices":[1,"a"]}"#;
+    assert_eq!(find(usage, &["usage", "total"]), 0);
+    assert_eq!(find(r#"{"a":[[1]],"b":17}"#, &["b"]), 1, "what is nested in what is nested");
+    assert_eq!(find(r#"{"a":"\n","b":17}"#, &["b"]), 0, "text that is passed over");
+    assert_eq!(find(r#"{"\n":1,"b":17}"#, &["b"]), 1, "a name with an escape");
+}
+
+#[test]
+fn a_string_is_borrowed() {
+    let count = allocations(|| {
+        let text = RawJson::find(br#"{"a":"b"}"#, &["a"]);
+        assert_eq!(text.and_then(|text| text.as_str()).as_deref(), Some("b"));
+    });
+    assert_eq!(count, 0);
 }
