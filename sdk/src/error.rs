@@ -1,8 +1,10 @@
 //! What can go wrong in a callback, and whose fault it is.
 
 use crate::abi::Status;
+use crate::attributes::AttributeError;
 use crate::call::CallError;
 use crate::property::PropertyError;
+use crate::stream::{EventTooLong, TooLong};
 
 /// A host call that did not do what it says.
 ///
@@ -117,6 +119,12 @@ pub enum Error {
         /// How many came.
         got: usize,
     },
+    /// A line of the traffic is longer than its reader allows.
+    #[error(transparent)]
+    LineTooLong(#[from] TooLong),
+    /// An event of the traffic is longer than its reader allows.
+    #[error(transparent)]
+    EventTooLong(#[from] EventTooLong),
     /// Bytes of a body wait in the plugin and can be sent no more: trailers ended it, or the host
     /// refused a call. The stream is refused, whatever [`ON_ERROR`](crate::Plugin::ON_ERROR) says.
     #[error("{bytes} bytes of the body were withheld and can be sent no more")]
@@ -124,6 +132,15 @@ pub enum Error {
         /// How many bytes were withheld.
         bytes: usize,
     },
+}
+
+impl From<AttributeError> for Error {
+    fn from(error: AttributeError) -> Self {
+        match error {
+            AttributeError::NotFinite => Self::Plugin("an attribute is not a finite number"),
+            AttributeError::NotJson(error) => error.into(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for Error {

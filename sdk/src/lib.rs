@@ -62,6 +62,7 @@
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
 pub mod abi;
+pub mod attributes;
 pub mod call;
 mod config;
 mod context;

@@ -11,6 +11,7 @@ use super::relay::{Relay, RelayBegin, RelayState};
 use super::reply::Reply;
 use crate::abi::pairs::Pairs;
 use crate::abi::{Direction, Map, host};
+use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::property::{self, Property};
 use crate::shared::SharedData;
@@ -122,6 +123,29 @@ impl<'a> Headers<'a> {
     /// ```
     pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
         property::get(self.site.scope, path)
+    }
+
+    /// A property of one segment, as the host sends it.
+    pub(crate) fn raw_property(&self, name: &str) -> Result<Option<&'a [u8]>> {
+        host::property(self.site.scope, name)
+    }
+
+    /// Writes attributes where the proxy's access log finds them, as
+    /// `%FILTER_STATE(wasm.<key>:PLAIN)%`, over those that other plugins wrote there; the key is
+    /// [`CUSTOM_LOG`](crate::attributes::CUSTOM_LOG) or [`AI_LOG`](crate::attributes::AI_LOG).
+    ///
+    /// # Cost
+    /// Two host calls, one to read what is there and one to write; none without attributes.
+    pub fn log_attributes(&self, key: &str, attributes: &Attributes) -> Result<()> {
+        attributes.write_log(self.site.scope, key)
+    }
+
+    /// Writes attributes as tags of the request's trace span (Higress).
+    ///
+    /// # Cost
+    /// One host call for each.
+    pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
+        attributes.write_trace()
     }
 
     pub(super) fn map(&self) -> Map {

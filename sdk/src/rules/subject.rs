@@ -29,11 +29,11 @@ impl Subject for RequestHeaders<'_> {
     }
 
     fn route(&self) -> Result<Option<&[u8]>, Error> {
-        self.property("route_name")
+        self.raw_property("route_name")
     }
 
     fn service(&self) -> Result<Option<&[u8]>, Error> {
-        self.property("cluster_name")
+        self.raw_property("cluster_name")
     }
 }
 

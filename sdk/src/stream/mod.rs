@@ -5,8 +5,15 @@
 //!
 //! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
 //!   [`Replace`] applies them to one body.
+//! - [`Lines`] splits text into lines.
+//! - [`Events`] finds the events of an event stream (server-sent events).
+//!
+//! Besides, [`RawJson`] finds a value in a JSON body that is there as a whole.
 
 mod byte_set;
+mod carry;
+mod json_field;
+mod lines;
 mod many;
 mod one;
 mod pool;
@@ -14,12 +21,16 @@ mod replace;
 mod replacer;
 mod rule;
 mod searcher;
+mod sse;
 mod step;
 
 #[cfg(test)]
 mod tests;
 
+pub use json_field::RawJson;
+pub use lines::{Lines, TooLong};
 pub use replace::Replace;
 pub use replacer::Replacer;
 pub use rule::RuleError;
+pub use sse::{Event, EventTooLong, Events};
 pub use step::{Edit, Step, Tail};

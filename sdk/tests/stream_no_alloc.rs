@@ -1,0 +1,124 @@
+//! Splitting lines and events allocates nothing once it is warm, and looking up JSON nothing that
+//! it does not say: a count, not an estimate.
+
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use chunkwise::stream::{Event, EventTooLong, Events, Lines, RawJson, TooLong};
+
+thread_local! {
+    // For each thread, for the test harness allocates on its own.
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: both methods hand their arguments on to `System` unchanged and return what it returned;
+// `realloc` and `alloc_zeroed` are the trait's own, which call these two.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller gives a block that `System` returned for the same layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+const STREAMS: usize = 1_000;
+
+/// Lines and events that are cut, and data that has to be joined.
+const PIECES: [&str; 5] = [
+    "data: one\n\ndata: tw",
+    "o\ndata: lines\r",
+    "\n\r\n: ping\n\nevent: del",
+    "ta\ndata: {\"a\":1}\n\n",
+    "data: cut off",
+];
+
+/// Allocations that `work` makes when it is done for the second time and later.
+fn allocations(mut work: impl FnMut()) -> usize {
+    work();
+    let before = ALLOCATIONS.get();
+    (0..STREAMS).for_each(|_| work());
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), STREAMS);
+}
+
+#[test]
+fn lines_allocate_nothing() {
+    let (mut lines, mut bytes) = (Lines::new(1024), 0);
+    let count = allocations(|| {
+        let mut line = |line: &[u8]| {
+            bytes += line.len();
+            Ok::<_, TooLong>(())
+        };
+        PIECES.iter().for_each(|piece| lines.push(piece.as_bytes(), &mut line).unwrap());
+        lines.finish(line).unwrap();
+    });
+    assert_eq!(count, 0);
+    assert_eq!(bytes % (STREAMS + 1), 0);
+    assert!(bytes > 50 * STREAMS, "the test has to do something: {bytes} bytes");
+}
+
+#[test]
+fn lines_and_events_in_one_piece_allocate_nothing_at_all() {
+    let before = ALLOCATIONS.get();
+    Lines::new(99).push(b"a\nb\r\n", |_| Ok::<_, TooLong>(())).unwrap();
+    Events::new(99).push(b"data: a\n\n: b\r\n\r\n", |_| Ok::<_, EventTooLong>(())).unwrap();
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
+
+#[test]
+fn events_allocate_nothing() {
+    let (mut events, mut bytes) = (Events::new(1024), 0);
+    let count = allocations(|| {
+        let mut told = |event: Event<'_>| {
+            bytes += event.data.map_or(0, <[u8]>::len);
+            Ok::<_, EventTooLong>(())
+        };
+        PIECES.iter().for_each(|piece| events.push(piece.as_bytes(), &mut told).unwrap());
+        assert_eq!(events.finish(told), Ok(&b"data: cut off"[..]));
+    });
+    assert_eq!(count, 0);
+    assert_eq!(bytes, ("one".len() + "two\nlines".len() + "{\"a\":1}".len()) * (STREAMS + 1));
+}
+
+#[test]
+fn a_value_is_found_without_allocating() {
+    let find = |json: &str, path: &[&str]| {
+        let mut found = None;
+        let count = allocations(|| {
+            let value = RawJson::find(json.as_bytes(), path);
+            found = value.and_then(|value| value.as_u64().map(|number| (number, value.as_str())));
+        });
+        assert_eq!(found, Some((17, None)), "{json}");
+        count / STREAMS
+    };
+    let usage = r#"{"model":"m","usage":{"list":[1,2],"total":17},"choices":[1,"a"]}"#;
+    assert_eq!(find(usage, &["usage", "total"]), 0);
+    assert_eq!(find(r#"{"a":[[1]],"b":17}"#, &["b"]), 1, "what is nested in what is nested");
+    assert_eq!(find(r#"{"a":"\n","b":17}"#, &["b"]), 0, "text that is passed over");
+    assert_eq!(find(r#"{"\n":1,"b":17}"#, &["b"]), 1, "a name with an escape");
+}
+
+#[test]
+fn a_string_is_borrowed() {
+    let count = allocations(|| {
+        let text = RawJson::find(br#"{"a":"b"}"#, &["a"]);
+        assert_eq!(text.and_then(|text| text.as_str()).as_deref(), Some("b"));
+    });
+    assert_eq!(count, 0);
+}
