@@ -11,6 +11,7 @@ use super::buffer::Buffer;
 use super::headers::HeaderMap;
 use super::log::Level;
 use super::output::Received;
+use super::stall::Stop;
 use crate::upstream::UpstreamHost;
 
 /// State of one stream in the proxy, around the one filter that is under test.
@@ -49,6 +50,8 @@ pub struct Stream {
     pub failed: bool,
     /// The stream was cut off.
     pub reset: bool,
+    /// Why it never came to its end, where nothing could move it any more.
+    pub stalled: Option<String>,
     /// The stream is being ended: whatever the plugin puts off now comes too late.
     pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
@@ -120,6 +123,10 @@ pub struct Half {
     pub frame_waits: bool,
     /// Whether the last frame or the trailers have arrived.
     pub complete: bool,
+    /// What stopped the message last.
+    pub stopped: Option<Stop>,
+    /// The message was resumed while nothing had stopped it.
+    pub(super) resumed_too_early: bool,
     /// Nothing of this message goes on any more: the stream was answered instead.
     pub aborted: bool,
     /// What has gone on.
@@ -151,6 +158,7 @@ impl Stream {
             replied_locally: false,
             failed: false,
             reset: false,
+            stalled: None,
             closing: false,
             upstream_override: None,
             moved: 0,

@@ -17,6 +17,9 @@ pub struct Outcome {
     pub replied_locally: bool,
     /// Whether the stream was cut off.
     pub reset: bool,
+    /// Why the stream never came to its end, where the plugin held it and nothing was left that
+    /// could move it: which callback answered what, how the host read that, and what was missing.
+    pub stalled: Option<String>,
 }
 
 /// A message as its receiver saw it.
@@ -42,6 +45,7 @@ impl Outcome {
             details: stream.details,
             replied_locally: stream.replied_locally,
             reset: stream.reset,
+            stalled: stream.stalled,
         }
     }
 }

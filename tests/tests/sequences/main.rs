@@ -25,6 +25,7 @@ mod rebuild_order;
 mod redis;
 mod route_call;
 mod snippets;
+mod stalled;
 mod steps;
 mod streaming;
 mod tcp;
