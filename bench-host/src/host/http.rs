@@ -112,8 +112,10 @@ impl Proxy {
         self.host().logging = false;
         self.tell(Callback::Done { context });
         self.tell(Callback::Delete { context });
+        let limit = self.buffer_limit(context);
         let host = self.host();
-        let stream = host.streams.remove(&context)?;
+        let mut stream = host.streams.remove(&context)?;
+        stream.limit = limit;
         host.quota.release(stream.charged);
         self.leave_root(stream.root);
         Some(stream)

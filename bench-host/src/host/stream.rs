@@ -6,7 +6,7 @@ use std::mem;
 use bytes::Bytes;
 
 use super::Host;
-use super::abi::{Direction, Status};
+use super::abi::{Direction, MapKind, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
 use super::log::Level;
@@ -34,6 +34,8 @@ pub struct Stream {
     /// Bytes that each direction may hold, where the plugin has asked for other than the
     /// operator's; 0 is without a limit.
     pub buffer_limit: Option<u32>,
+    /// Bytes that each direction could hold in the end; known when the stream has ended.
+    pub limit: usize,
     /// Changes of the request headers do not make the proxy look for another route.
     pub keeps_route: bool,
     /// How often the plugin has made the proxy look for the route anew.
@@ -150,6 +152,7 @@ impl Stream {
             envoy_state: BTreeMap::new(),
             span_tags: BTreeMap::new(),
             buffer_limit: None,
+            limit: 0,
             keeps_route: false,
             route_clears: 0,
             started: 0,
@@ -279,6 +282,22 @@ impl Host {
     /// Tells of something that the real host does not check, and that ends badly there.
     pub(super) fn misused(&mut self, what: &str) {
         self.log.write(Level::Warn, format!("misuse of the host: {what}").as_bytes());
+    }
+
+    /// The proxy looks for the stream's route anew, unless the plugin has told it to keep the one
+    /// that it has (Higress).
+    pub(super) fn clear_route(&mut self) {
+        if let Some(stream) = self.stream().filter(|stream| !stream.keeps_route) {
+            stream.route_clears = stream.route_clears.saturating_add(1);
+        }
+    }
+
+    /// A plugin has changed a map: with other request headers, the route may be another one
+    /// (`onHeadersModified` in Envoy's wasm filter).
+    pub(super) fn headers_changed(&mut self, kind: MapKind) {
+        if kind == MapKind::RequestHeaders {
+            self.clear_route();
+        }
     }
 
     /// Addresses of the route's cluster, and how its hosts are (Higress).
