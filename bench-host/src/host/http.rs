@@ -12,7 +12,7 @@ use super::headers::HeaderMap;
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
 use super::stall::Stop;
-use super::stream::{ENDED_TWICE, Half, Iteration, Stream};
+use super::stream::{ENDED_TWICE, Half, Iteration, LOST_FRAME, Stream};
 use crate::engine::Callback;
 
 impl Proxy {
@@ -77,6 +77,7 @@ impl Proxy {
             Iteration::StopAll { watermark } => Some(watermark),
             Iteration::Running | Iteration::StopSingle => None,
         };
+        half.buffering |= mem::take(&mut half.still_buffering);
         if stop_all.is_none() && !half.buffering {
             half.frame.push(frame);
             return self.deliver(context, direction, end);
@@ -146,6 +147,7 @@ impl Proxy {
     /// Shows the filter what `data` put in place, and acts on the answer.
     fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
         let limit = self.buffer_limit(context);
+        let forwards = self.host().settings.forwards_added_data();
         let Some(half) = self.open_half(context, direction) else { return };
         half.in_body = true;
         half.frame_open = true;
@@ -161,9 +163,17 @@ impl Proxy {
         half.in_body = false;
         half.frame_open = false;
         let Verdict::Answer(answer) = verdict else { return };
-        half.buffering = false;
+        half.still_buffering = false;
+        let buffering = mem::take(&mut half.buffering);
         let stop = Stop { last: end, ..Stop::of(callback, answer) };
         match DataStatus::from_guest(answer) {
+            DataStatus::Continue
+                if buffering && half.iteration == Iteration::Running && !forwards =>
+            {
+                if half.lose_added() > 0 {
+                    self.host().misused(LOST_FRAME);
+                }
+            }
             DataStatus::Continue => half.release_frame(),
             DataStatus::StopNoBuffer => {
                 // What was held before stays held; only this frame is the plugin's to keep.
@@ -227,7 +237,9 @@ impl Proxy {
             // Resuming what runs has no effect; in particular from the callback that stops it.
             Iteration::Running => half.resumed_too_early = true,
             Iteration::StopSingle => {
+                let buffering = half.buffering;
                 half.release();
+                half.still_buffering = buffering;
                 half.headers_open = stays_open;
             }
             Iteration::StopAll { .. } => {

@@ -117,6 +117,9 @@ pub struct Half {
     pub frame_open: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
+    /// The body was held so and resumed from another callback: the proxy still takes it for one
+    /// that is held, and puts the next frame with what waits.
+    pub(super) still_buffering: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
@@ -246,6 +249,14 @@ impl Half {
         self.release();
     }
 
+    /// Lets a frame pass that the proxy has put with what waits, though nothing waits: an empty one
+    /// goes on instead. Gives how many bytes are lost.
+    pub(super) fn lose_added(&mut self) -> usize {
+        let lost = mem::take(&mut self.held).len();
+        self.release_frame();
+        lost
+    }
+
     /// Sends bytes past the filter, behind the headers and before what waits.
     pub fn inject(&mut self, body: &[u8], end: bool) {
         self.release_headers(false);
@@ -310,6 +321,13 @@ impl Host {
         hosts.map(pair).collect()
     }
 }
+
+/// A frame that passes right after a resumed body.
+pub(super) const LOST_FRAME: &str = "a frame was let pass right after a body that was held with \
+                                     StopIterationAndBuffer was resumed from another callback, and \
+                                     is lost: this proxy is without \
+                                     filter_manager_forward_added_data_on_continue; hold what is \
+                                     resumed in the middle with another answer";
 
 /// A response that is ended by a plugin and goes on all the same.
 pub(super) const ENDED_TWICE: &str = "the response was sent on or resumed after the plugin had \
