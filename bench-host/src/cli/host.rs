@@ -24,6 +24,10 @@ pub(super) struct HostArguments {
     /// policy, Envoy with the last one.
     #[arg(long, value_name = "POLICY", default_value = "fail-closed")]
     failure_policy: PolicyName,
+    /// StopIteration of header callbacks is what it says up to ABI 0.2.1 too, as with
+    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.33 on).
+    #[arg(long)]
+    allow_stop_iteration: bool,
     /// Time for timers and calls: virtual is the same in every run, wall is the machine's.
     #[arg(long, value_name = "CLOCK", default_value = "virtual")]
     clock: ClockName,
@@ -88,6 +92,7 @@ impl HostArguments {
             PolicyName::FailOpen => FailurePolicy::FailOpen,
             PolicyName::FailReload => FailurePolicy::FailReload,
         };
+        settings.allow_stop_iteration = self.allow_stop_iteration;
         if let Some(name) = &self.plugin_name {
             settings.plugin_name.clone_from(name);
         }

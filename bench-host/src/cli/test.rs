@@ -41,6 +41,11 @@ pub(super) struct Arguments {
     /// Which host to be, instead of what the suite says [default: envoy].
     #[arg(long, value_name = "HOST")]
     host: Option<Profile>,
+    /// StopIteration of header callbacks is what it says up to ABI 0.2.1 too, as with
+    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.33 on); whatever the
+    /// suite says.
+    #[arg(long)]
+    allow_stop_iteration: bool,
     /// Run only cases whose name contains this.
     #[arg(long, value_name = "SUBSTRING")]
     filter: Option<String>,
@@ -149,6 +154,7 @@ fn options(arguments: &Arguments, suite: &Suite, module: &Module) -> Result<RunO
         configuration: configuration.map(read).transpose()?,
         log_level: arguments.log_level.map(Into::into),
         profile: arguments.host,
+        allow_stop_iteration: arguments.allow_stop_iteration,
         iterations: arguments.iterations,
         abi_0_2_100: module.facts.abi == Some(AbiVersion::V0_2_100),
         stop_is_single: !adapted.stop_is_stop_all,

@@ -11,7 +11,8 @@ use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
-use super::stream::{ENDED_TWICE, Half, Iteration, Stream};
+use super::stall::Stop;
+use super::stream::{ENDED_TWICE, Half, Iteration, LOST_FRAME, Stream};
 use crate::engine::Callback;
 
 impl Proxy {
@@ -45,6 +46,7 @@ impl Proxy {
         let half = stream.half(direction);
         half.begun = true;
         half.headers_open = true;
+        half.resumed_too_early = false;
         half.complete = end;
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         half.headers = headers;
@@ -53,18 +55,16 @@ impl Proxy {
             Direction::Response => Callback::ResponseHeaders { context, count, end },
         };
         let Verdict::Answer(answer) = self.ask(context, callback) else { return };
-        let stop_is_stop_all = self.host().settings.stop_is_stop_all;
+        let stop_is_stop_all = self.host().settings.reads_stop_as_stop_all();
         let Some(half) = self.open_half(context, direction) else { return };
-        match HeadersStatus::from_guest(answer, stop_is_stop_all) {
-            HeadersStatus::Continue => half.release_headers(end),
-            HeadersStatus::Stop => half.iteration = Iteration::StopSingle,
-            HeadersStatus::StopAllAndBuffer => {
-                half.iteration = Iteration::StopAll { watermark: false };
-            }
-            HeadersStatus::StopAllAndWatermark => {
-                half.iteration = Iteration::StopAll { watermark: true };
-            }
-        }
+        let iteration = match HeadersStatus::from_guest(answer, stop_is_stop_all) {
+            HeadersStatus::Continue => return half.release_headers(end),
+            HeadersStatus::Stop => Iteration::StopSingle,
+            HeadersStatus::StopAllAndBuffer => Iteration::StopAll { watermark: false },
+            HeadersStatus::StopAllAndWatermark => Iteration::StopAll { watermark: true },
+        };
+        let converted = answer == 1 && stop_is_stop_all;
+        half.stop(iteration, Stop { converted, last: end, ..Stop::of(callback, answer) });
     }
 
     /// Delivers a body frame.
@@ -77,6 +77,7 @@ impl Proxy {
             Iteration::StopAll { watermark } => Some(watermark),
             Iteration::Running | Iteration::StopSingle => None,
         };
+        half.buffering |= mem::take(&mut half.still_buffering);
         if stop_all.is_none() && !half.buffering {
             half.frame.push(frame);
             return self.deliver(context, direction, end);
@@ -112,8 +113,10 @@ impl Proxy {
         self.host().logging = false;
         self.tell(Callback::Done { context });
         self.tell(Callback::Delete { context });
+        let limit = self.buffer_limit(context);
         let host = self.host();
-        let stream = host.streams.remove(&context)?;
+        let mut stream = host.streams.remove(&context)?;
+        stream.limit = limit;
         host.quota.release(stream.charged);
         self.leave_root(stream.root);
         Some(stream)
@@ -144,9 +147,11 @@ impl Proxy {
     /// Shows the filter what `data` put in place, and acts on the answer.
     fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
         let limit = self.buffer_limit(context);
+        let forwards = self.host().settings.forwards_added_data();
         let Some(half) = self.open_half(context, direction) else { return };
         half.in_body = true;
         half.frame_open = true;
+        half.resumed_too_early = false;
         let size = half.visible_body().map_or(0, |body| body.len());
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let callback = match direction {
@@ -158,19 +163,28 @@ impl Proxy {
         half.in_body = false;
         half.frame_open = false;
         let Verdict::Answer(answer) = verdict else { return };
-        half.buffering = false;
+        half.still_buffering = false;
+        let buffering = mem::take(&mut half.buffering);
+        let stop = Stop { last: end, ..Stop::of(callback, answer) };
         match DataStatus::from_guest(answer) {
+            DataStatus::Continue
+                if buffering && half.iteration == Iteration::Running && !forwards =>
+            {
+                if half.lose_added() > 0 {
+                    self.host().misused(LOST_FRAME);
+                }
+            }
             DataStatus::Continue => half.release_frame(),
             DataStatus::StopNoBuffer => {
                 // What was held before stays held; only this frame is the plugin's to keep.
                 half.frame = super::Buffer::default();
-                half.iteration = Iteration::StopSingle;
+                half.stop(Iteration::StopSingle, stop);
             }
             status @ (DataStatus::StopAndBuffer | DataStatus::StopAndWatermark) => {
                 let mut frame = mem::take(&mut half.frame);
                 half.held.append(&mut frame);
                 half.frame = frame;
-                half.iteration = Iteration::StopSingle;
+                half.stop(Iteration::StopSingle, stop);
                 half.buffering = status == DataStatus::StopAndBuffer;
                 if half.buffering && half.held.len() > limit {
                     self.too_large(context, direction);
@@ -182,6 +196,7 @@ impl Proxy {
     fn deliver_trailers(&mut self, context: u32, direction: Direction) {
         let Some(half) = self.open_half(context, direction) else { return };
         half.trailers_open = true;
+        half.resumed_too_early = false;
         let count = half.trailers.as_ref().map_or(0, HeaderMap::len);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let callback = match direction {
@@ -193,7 +208,7 @@ impl Proxy {
         if answer == 0 {
             half.release();
         } else {
-            half.iteration = Iteration::StopSingle;
+            half.stop(Iteration::StopSingle, Stop::of(callback, answer));
         }
     }
 
@@ -220,9 +235,11 @@ impl Proxy {
         let stays_open = direction == Direction::Response && half.headers_open;
         match half.iteration {
             // Resuming what runs has no effect; in particular from the callback that stops it.
-            Iteration::Running => {}
+            Iteration::Running => half.resumed_too_early = true,
             Iteration::StopSingle => {
+                let buffering = half.buffering;
                 half.release();
+                half.still_buffering = buffering;
                 half.headers_open = stays_open;
             }
             Iteration::StopAll { .. } => {

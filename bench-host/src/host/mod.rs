@@ -28,6 +28,7 @@ mod root;
 mod settings;
 mod shared;
 mod slot;
+mod stall;
 mod stream;
 mod tcp;
 mod views;
@@ -55,6 +56,8 @@ pub use quota::{DEFAULT_QUOTA, Quota};
 pub use settings::{FailurePolicy, Node, Profile, Settings};
 pub use shared::{Budget, Shared};
 pub use slot::{Crash, Slot, StartTimes, StreamId, canary};
+pub(crate) use stall::GivenUp;
+pub use stall::Stop;
 pub use stream::{Half, Iteration, LocalReply, Stream};
 pub use world::World;
 

@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 }
 
 /// More than any status of the ABI: a callback that sent a local reply stops, whatever it answers.
-const STOPPED: u32 = u32::MAX;
+pub(super) const STOPPED: u32 = u32::MAX;
 
 impl Proxy {
     /// Starts the VM and configures the plugin.

@@ -77,9 +77,17 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
+    /// `allow_on_headers_stop_iteration` of the plugin's configuration in Envoy (1.33 on, off by
+    /// default): `StopIteration` of a header callback is what it says, whatever the ABI.
+    pub allow_stop_iteration: bool,
     /// Whether a header that is not there reads as an empty one instead of "not found"; decided by
     /// the ABI that the plugin declares.
     pub absent_header_is_empty: bool,
+    /// Whether the filter manager has `filter_manager_forward_added_data_on_continue`, which
+    /// Envoy's 1.36 has since August 2026: without it, a frame is lost that a plugin lets pass
+    /// right after a body that was held with `StopIterationAndBuffer` was resumed from another
+    /// callback. `None` is what the profile has.
+    pub forwards_added_data: Option<bool>,
     /// What becomes of streams when the VM has failed.
     pub failure_policy: FailurePolicy,
     /// The configuration of the VM.
@@ -141,6 +149,8 @@ impl Settings {
             buffer_limit: None,
             log_level: Level::Warn,
             stop_is_stop_all: true,
+            allow_stop_iteration: false,
+            forwards_added_data: None,
             absent_header_is_empty: false,
             failure_policy: FailurePolicy::FailClosed,
             vm_configuration: Bytes::new(),
@@ -169,6 +179,16 @@ impl Settings {
     /// What an HTTP/1 stream may hold, which is what the operator's setting is named after.
     pub fn http1_buffer_limit(&self) -> usize {
         self.buffer_limit.unwrap_or(self.profile.buffer_limit(false))
+    }
+
+    /// Whether `StopIteration` of a header callback is read as "stop everything".
+    pub fn reads_stop_as_stop_all(&self) -> bool {
+        self.stop_is_stop_all && !self.allow_stop_iteration
+    }
+
+    /// Whether frames that pass after a resumed body reach the upstream or the client.
+    pub fn forwards_added_data(&self) -> bool {
+        self.forwards_added_data.unwrap_or(self.profile == Profile::Envoy)
     }
 
     /// Does what the real proxies do differently for a module of this ABI: up to 0.2.1,

@@ -275,6 +275,11 @@ impl<'a> Slot<'a> {
         self.world.unmatched()
     }
 
+    /// What outlives its VMs.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// How long the first VM took to make.
     pub fn start_times(&self) -> StartTimes {
         self.start

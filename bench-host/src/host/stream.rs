@@ -6,11 +6,12 @@ use std::mem;
 use bytes::Bytes;
 
 use super::Host;
-use super::abi::{Direction, Status};
+use super::abi::{Direction, MapKind, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
 use super::log::Level;
 use super::output::Received;
+use super::stall::Stop;
 use crate::upstream::UpstreamHost;
 
 /// State of one stream in the proxy, around the one filter that is under test.
@@ -33,6 +34,8 @@ pub struct Stream {
     /// Bytes that each direction may hold, where the plugin has asked for other than the
     /// operator's; 0 is without a limit.
     pub buffer_limit: Option<u32>,
+    /// Bytes that each direction could hold in the end; known when the stream has ended.
+    pub limit: usize,
     /// Changes of the request headers do not make the proxy look for another route.
     pub keeps_route: bool,
     /// How often the plugin has made the proxy look for the route anew.
@@ -49,6 +52,8 @@ pub struct Stream {
     pub failed: bool,
     /// The stream was cut off.
     pub reset: bool,
+    /// Why it never came to its end, where nothing could move it any more.
+    pub stalled: Option<String>,
     /// The stream is being ended: whatever the plugin puts off now comes too late.
     pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
@@ -112,6 +117,9 @@ pub struct Half {
     pub frame_open: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
+    /// The body was held so and resumed from another callback: the proxy still takes it for one
+    /// that is held, and puts the next frame with what waits.
+    pub(super) still_buffering: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
@@ -120,6 +128,10 @@ pub struct Half {
     pub frame_waits: bool,
     /// Whether the last frame or the trailers have arrived.
     pub complete: bool,
+    /// What stopped the message last.
+    pub stopped: Option<Stop>,
+    /// The message was resumed while nothing had stopped it.
+    pub(super) resumed_too_early: bool,
     /// Nothing of this message goes on any more: the stream was answered instead.
     pub aborted: bool,
     /// What has gone on.
@@ -143,6 +155,7 @@ impl Stream {
             envoy_state: BTreeMap::new(),
             span_tags: BTreeMap::new(),
             buffer_limit: None,
+            limit: 0,
             keeps_route: false,
             route_clears: 0,
             started: 0,
@@ -151,6 +164,7 @@ impl Stream {
             replied_locally: false,
             failed: false,
             reset: false,
+            stalled: None,
             closing: false,
             upstream_override: None,
             moved: 0,
@@ -235,6 +249,14 @@ impl Half {
         self.release();
     }
 
+    /// Lets a frame pass that the proxy has put with what waits, though nothing waits: an empty one
+    /// goes on instead. Gives how many bytes are lost.
+    pub(super) fn lose_added(&mut self) -> usize {
+        let lost = mem::take(&mut self.held).len();
+        self.release_frame();
+        lost
+    }
+
     /// Sends bytes past the filter, behind the headers and before what waits.
     pub fn inject(&mut self, body: &[u8], end: bool) {
         self.release_headers(false);
@@ -273,6 +295,22 @@ impl Host {
         self.log.write(Level::Warn, format!("misuse of the host: {what}").as_bytes());
     }
 
+    /// The proxy looks for the stream's route anew, unless the plugin has told it to keep the one
+    /// that it has (Higress).
+    pub(super) fn clear_route(&mut self) {
+        if let Some(stream) = self.stream().filter(|stream| !stream.keeps_route) {
+            stream.route_clears = stream.route_clears.saturating_add(1);
+        }
+    }
+
+    /// A plugin has changed a map: with other request headers, the route may be another one
+    /// (`onHeadersModified` in Envoy's wasm filter).
+    pub(super) fn headers_changed(&mut self, kind: MapKind) {
+        if kind == MapKind::RequestHeaders {
+            self.clear_route();
+        }
+    }
+
     /// Addresses of the route's cluster, and how its hosts are (Higress).
     pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let cluster = self.settings.cluster_name.as_bytes();
@@ -283,6 +321,13 @@ impl Host {
         hosts.map(pair).collect()
     }
 }
+
+/// A frame that passes right after a resumed body.
+pub(super) const LOST_FRAME: &str = "a frame was let pass right after a body that was held with \
+                                     StopIterationAndBuffer was resumed from another callback, and \
+                                     is lost: this proxy is without \
+                                     filter_manager_forward_added_data_on_continue; hold what is \
+                                     resumed in the middle with another answer";
 
 /// A response that is ended by a plugin and goes on all the same.
 pub(super) const ENDED_TWICE: &str = "the response was sent on or resumed after the plugin had \

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Clock, Shared};
-use crate::upstream::{Session, Upstreams};
+use crate::upstream::{MadeCall, Session, Upstreams};
 
 /// What the VMs of a worker have in common: time, shared data, and what answers their calls.
 #[derive(Clone, Debug)]
@@ -38,6 +38,16 @@ impl World {
     pub(super) fn next_seed(&self) -> u64 {
         const WORKER: u32 = 40;
         (self.worker << WORKER).wrapping_add(self.made.fetch_add(1, Relaxed))
+    }
+
+    /// Keeps the HTTP calls that plugins make from now on, for whoever takes them.
+    pub fn keep_calls(&self) {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).keep_calls();
+    }
+
+    /// Takes the calls that were kept, in their order.
+    pub fn take_calls(&self) -> Vec<MadeCall> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).take_calls()
     }
 
     /// Calls that no rule answered: the first ones that differ, and how many there were.

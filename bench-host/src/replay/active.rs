@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::host::{Direction, Half, Iteration, LocalReply, Slot, StreamId};
+use crate::host::{Direction, GivenUp, Half, Iteration, LocalReply, Slot, StreamId};
 use crate::traffic::{Body, BodyChunks, Exchange, Headers, HttpVersion, Message};
 
 /// An exchange that is open.
@@ -95,7 +95,10 @@ impl Active {
     }
 
     /// Gives the exchange up: nothing will ever move it.
-    pub fn give_up(&mut self) {
+    pub fn give_up(&mut self, slot: &mut Slot<'_>, given_up: GivenUp) {
+        if let Some(proxy) = slot.proxy(self.stream) {
+            proxy.give_up(self.stream.context, given_up);
+        }
         self.stage = Stage::Finished;
     }
 

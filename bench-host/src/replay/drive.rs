@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::active::{Active, Step};
-use crate::host::Slot;
+use crate::host::{GivenUp, Slot};
 
 /// Time that passes on the virtual clock while every open stream has its turn.
 const TURN: Duration = Duration::from_micros(100);
@@ -47,8 +47,15 @@ pub(crate) fn wait<'a>(slot: &mut Slot<'_>, open: impl Iterator<Item = &'a mut A
         let moved = slot.stream(active.stream).map_or(0, |stream| stream.moved);
         let end = moved.saturating_add(IDLE);
         active.waits += 1;
-        if due.is_none() || now >= end || active.waits > MOST_WAITS {
-            active.give_up();
+        let given_up = if due.is_none() {
+            Some(GivenUp::NothingDue)
+        } else if now >= end {
+            Some(GivenUp::Idle)
+        } else {
+            (active.waits > MOST_WAITS).then_some(GivenUp::Busy)
+        };
+        if let Some(given_up) = given_up {
+            active.give_up(slot, given_up);
         } else {
             patience = Some(patience.map_or(end, |patience: u64| patience.min(end)));
         }

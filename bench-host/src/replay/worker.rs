@@ -9,9 +9,7 @@ use super::outputs::Outputs;
 use super::run::Run;
 use super::{Options, ReplayError};
 use crate::engine::{Plugin, StartError};
-use crate::host::{
-    Clock, Ended, Half, Iteration, Received, Shared, Slot, StartTimes, Stream, World,
-};
+use crate::host::{Clock, Ended, Received, Shared, Slot, StartTimes, Stream, World};
 use crate::traffic::{Exchange, Traffic};
 
 /// Points of the heap's timeline that are kept; beyond it every other one goes.
@@ -249,18 +247,13 @@ impl<'a> Worker<'a> {
 
 /// Why a request did not come to its end.
 fn why_failed(stream: &Stream) -> String {
-    let held = |half: &Half| half.begun && half.iteration != Iteration::Running;
     if stream.failed {
         "the plugin had failed".to_owned()
     } else if stream.reset && !stream.details.is_empty() {
         format!("the response was cut off ({})", stream.details)
     } else if stream.reset {
         "the stream was cut off".to_owned()
-    } else if held(&stream.request) {
-        "the plugin held the request, and nothing was left that could let it go".to_owned()
-    } else if held(&stream.response) {
-        "the plugin held the response, and nothing was left that could let it go".to_owned()
     } else {
-        "the response never ended".to_owned()
+        stream.stalled.clone().unwrap_or_else(|| "the response never ended".to_owned())
     }
 }

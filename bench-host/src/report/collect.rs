@@ -145,6 +145,7 @@ impl From<&Options> for ReplayOptions {
             configuration_bytes: options.configuration.len(),
             rate_per_second: options.rate,
             failure_policy: options.settings.failure_policy.name().to_owned(),
+            allow_stop_iteration: options.settings.allow_stop_iteration,
             clock: if options.wall_clock { "wall" } else { "virtual" }.to_owned(),
         }
     }

@@ -91,6 +91,6 @@ mod tests {
         insta::assert_snapshot!(message("{}"), @"not a result file: missing field `schema` at line 1 column 2; write one with `bench-host replay … --json FILE`");
         insta::assert_snapshot!(message(r#"{"schema": 2}"#), @"a result file of schema 2, and this program reads schema 1: replay again to get one, or read it with the program that wrote it");
         let text = fixture::busy().to_json().replace("\"completed\": 2", "\"completed\": -2");
-        insta::assert_snapshot!(message(&text), @"not a result file: requests.completed: invalid value: integer `-2`, expected u64 at line 43 column 19; write one with `bench-host replay … --json FILE`");
+        insta::assert_snapshot!(message(&text), @"not a result file: requests.completed: invalid value: integer `-2`, expected u64 at line 44 column 19; write one with `bench-host replay … --json FILE`");
     }
 }

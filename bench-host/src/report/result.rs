@@ -130,6 +130,9 @@ pub struct ReplayOptions {
     /// What becomes of streams when the plugin has failed.
     #[serde(default)]
     pub failure_policy: String,
+    /// Whether `StopIteration` of header callbacks was what it says whatever the ABI.
+    #[serde(default)]
+    pub allow_stop_iteration: bool,
     /// `virtual`, or `wall` where timers and answers took the machine's time.
     #[serde(default)]
     pub clock: String,
@@ -390,6 +393,7 @@ mod tests {
             "configuration_bytes": 0,
             "rate_per_second": null,
             "failure_policy": "fail-closed",
+            "allow_stop_iteration": false,
             "clock": "virtual"
           },
           "traffic": {

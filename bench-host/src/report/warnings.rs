@@ -13,6 +13,9 @@ const LINES: usize = 5;
 /// Characters of a text by others that are shown.
 const WIDTH: usize = 160;
 
+/// Characters of a reason, which is the host's own text but for details of the plugin's.
+const REASON: usize = 480;
+
 /// Lines of text, the worst first; none when all went well.
 pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     let mut lines = Vec::new();
@@ -20,7 +23,9 @@ pub(super) fn warnings(result: &ResultFile) -> Vec<String> {
     if result.requests.failed > 0 {
         lines.push(format!("{} failed", counted(result.requests.failed, "request", "requests")));
         let why = result.requests.failed_because.iter().take(LINES);
-        lines.extend(why.map(|(why, number)| format!("  {} x {}", count(*number), plain(why))));
+        lines.extend(
+            why.map(|(why, number)| format!("  {} x {}", count(*number), cut(why, REASON))),
+        );
     }
     let refused = &result.plugin.not_offered;
     if !refused.is_empty() {
@@ -97,9 +102,13 @@ fn log(lines: &mut Vec<String>, result: &ResultFile) {
 /// A text by others, on one line: control characters are escaped, so that a terminal does not obey
 /// them, and what is too long is cut.
 pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len().min(WIDTH));
+    cut(text, WIDTH)
+}
+
+fn cut(text: &str, width: usize) -> String {
+    let mut plain = String::with_capacity(text.len().min(width));
     let mut characters = text.chars();
-    for character in characters.by_ref().take(WIDTH) {
+    for character in characters.by_ref().take(width) {
         if character.is_control() {
             plain.extend(character.escape_default());
         } else {

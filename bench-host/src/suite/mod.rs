@@ -68,6 +68,8 @@ pub struct RunOptions {
     pub log_level: Option<Level>,
     /// The proxy to be.
     pub profile: Option<Profile>,
+    /// `StopIteration` of header callbacks is what it says, whatever the ABI and the suite.
+    pub allow_stop_iteration: bool,
     /// Iterations of a benchmark; else as many as half a second has, and at least 100.
     pub iterations: Option<NonZeroU64>,
     /// Whether the plugin declares ABI 0.2.100, which only Higress has.
@@ -81,6 +83,7 @@ pub struct RunOptions {
 impl RunOptions {
     fn adapt(&self, settings: &mut Settings) {
         settings.stop_is_stop_all = !self.stop_is_single;
+        settings.allow_stop_iteration = self.allow_stop_iteration;
         settings.absent_header_is_empty = self.absent_header_is_empty;
     }
 }

@@ -45,6 +45,13 @@ impl Call {
         self
     }
 
+    /// Sends it to another host than `example.com`.
+    #[must_use]
+    pub fn authority(mut self, authority: &str) -> Self {
+        self.request.headers.replace(":authority", authority.to_owned());
+        self
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

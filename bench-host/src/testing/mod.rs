@@ -13,7 +13,7 @@
 //! # impl Filter<Shout> for ShoutFilter {
 //! #     fn response_body(&mut self, _: &Shout, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
 //! #         chunk.bytes_mut()?.make_ascii_uppercase();
-//! #         Ok(BodyAction::Pass)
+//! #         Ok(BodyAction::Continue)
 //! #     }
 //! # }
 //!
@@ -23,22 +23,29 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`TestHost::wasm`] takes the same plugin as a module.
+//! [`TestHost::wasm`] takes the same plugin as a module, and [`Setup`] chooses the proxy around it.
 
 mod call;
+mod callout;
 mod outcome;
+mod setup;
+mod together;
 
 pub use call::{Answer, Call};
+pub use callout::Callout;
 pub use outcome::{Outcome, Seen};
+pub use setup::Setup;
+#[cfg(feature = "wasm")]
+pub use setup::TestModule;
+pub use together::run_together;
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::engine::native::NativePlugin;
 use crate::engine::{Fault, Plugin, StartError};
-use crate::host::{Level, LogLine, Measure, Profile, Proxy, Received, Settings, Slot, World};
+use crate::host::{Level, LogLine, Measure, Proxy, Received, Settings, Slot, World};
 use crate::measure::Ledger;
 use crate::replay::active::Active;
 use crate::replay::drive;
@@ -52,14 +59,14 @@ pub struct TestHost {
 }
 
 impl TestHost {
-    /// The plugin `P` of this process, on a stock Envoy.
+    /// The plugin `P` of this process, on a stock Envoy, or on Higress where it declares that ABI.
     ///
     /// # Errors
     /// [`StartError`] when it refuses its configuration.
     pub fn native<P: chunkwise::Plugin>(configuration: &str) -> Result<Self, StartError> {
-        let mut settings = Settings::new(Profile::Envoy);
-        settings.stop_is_stop_all = P::HOST != chunkwise::Host::Higress;
-        Self::start(&NativePlugin::<P>::new(), settings, configuration)
+        let setup = Setup::new();
+        let setup = if setup::declares_higress::<P>() { setup.higress() } else { setup };
+        setup.native::<P>(configuration)
     }
 
     /// A module, on a stock Envoy.
@@ -68,14 +75,7 @@ impl TestHost {
     /// [`StartError`] when it does not load or refuses its configuration.
     #[cfg(feature = "wasm")]
     pub fn wasm(path: &std::path::Path, configuration: &str) -> Result<Self, WasmStartError> {
-        use crate::engine::wasm::{Limits, WasmPlugin};
-
-        let module = crate::module::Module::read(path)?;
-        module.facts.loadable()?;
-        let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
-        let mut settings = Settings::new(Profile::Envoy);
-        settings.adapt_to(&module.facts);
-        Ok(Self::start(&plugin, settings, configuration)?)
+        Setup::new().wasm(path, configuration)
     }
 
     /// Any plugin on any proxy.
@@ -106,6 +106,7 @@ impl TestHost {
         let make = move |host| plugin.guest(host);
         let configuration = Bytes::copy_from_slice(configuration.as_bytes());
         let measure = Measure { time: false, usage: true };
+        world.keep_calls();
         let slot = Slot::start(make, settings, world, configuration, measure)?;
         Ok(Self { slot, told: 0 })
     }
@@ -173,6 +174,13 @@ impl TestHost {
         self.slot.run_until(self.slot.now().saturating_add(time));
         self.slot.note_faults(None);
         self.interleave([]).map(drop)
+    }
+
+    /// The HTTP calls that the plugin has made since this was asked last, in their order, as the
+    /// upstream script saw them. Calls to clusters that no script knows are not among them: they
+    /// are refused. Workers of one proxy have one list.
+    pub fn take_callouts(&mut self) -> Vec<Callout> {
+        self.slot.world().take_calls().into_iter().map(Callout::of).collect()
     }
 
     /// The proxy around the current VM, for what a test wants to do step by step.

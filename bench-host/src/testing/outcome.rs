@@ -1,6 +1,7 @@
 //! What became of a request.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::host::{HeaderMap, Received, Stream};
 
@@ -17,6 +18,25 @@ pub struct Outcome {
     pub replied_locally: bool,
     /// Whether the stream was cut off.
     pub reset: bool,
+    /// Why the stream never came to its end, where the plugin held it and nothing was left that
+    /// could move it: which callback answered what, how the host read that, and what was missing.
+    pub stalled: Option<String>,
+    /// Filter state that plugins set as properties, by its path, without the prefix `wasm.`; an
+    /// access log shows it (`%FILTER_STATE(wasm.ai_log:PLAIN)%`).
+    pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Tags that the plugin gave the trace span (Higress).
+    pub span_tags: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Bytes that each direction could hold in the end: the plugin's own limit (Higress), the
+    /// operator's or the profile's; `usize::MAX` where the plugin asked for none.
+    pub buffer_limit: usize,
+    /// Whether the plugin has told the proxy to keep the route (`clear_route_cache` is `off`,
+    /// Higress).
+    pub keeps_route: bool,
+    /// How often the plugin has made the proxy look for the route anew: with every change of the
+    /// request headers, unless it keeps the route.
+    pub route_clears: u32,
+    /// The upstream host that the plugin chose (Higress).
+    pub upstream_override: Option<String>,
 }
 
 /// A message as its receiver saw it.
@@ -42,7 +62,26 @@ impl Outcome {
             details: stream.details,
             replied_locally: stream.replied_locally,
             reset: stream.reset,
+            stalled: stream.stalled,
+            filter_state: stream.filter_state,
+            span_tags: stream.span_tags,
+            buffer_limit: stream.limit,
+            keeps_route: stream.keeps_route,
+            route_clears: stream.route_clears,
+            upstream_override: stream
+                .upstream_override
+                .map(|host| String::from_utf8_lossy(&host).into_owned()),
         }
+    }
+
+    /// Filter state as text: `state("ai_log")`, for example.
+    pub fn state(&self, path: &str) -> Option<Cow<'_, str>> {
+        self.filter_state.get(path.as_bytes()).map(|value| String::from_utf8_lossy(value))
+    }
+
+    /// A tag of the trace span as text.
+    pub fn span_tag(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.span_tags.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value))
     }
 }
 

@@ -67,7 +67,7 @@ pub use host::{Health, UpstreamHost};
 pub use http::{HttpAnswer, HttpCall, HttpOutcome};
 pub use redis::{RedisAnswer, RedisCall, RedisOutcome};
 use script::{RawScript, Script};
-pub use session::Session;
+pub use session::{MadeCall, Session};
 
 /// The upstreams of a script; cloning shares them.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,8 @@
 //! One run of a script: the state that its rules have in it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
+
+use bytes::Bytes;
 
 use super::{
     GrpcCall, GrpcOutcome, HttpCall, HttpOutcome, RedisCall, RedisOutcome, UpstreamHost, grpc,
@@ -33,6 +35,23 @@ pub struct Session {
     stores: BTreeMap<Vec<u8>, Store>,
     unmatched: Vec<String>,
     unmatched_calls: u64,
+    /// HTTP calls, where somebody wants to know them.
+    calls: Option<Vec<MadeCall>>,
+}
+
+/// An HTTP call that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeCall {
+    /// The cluster that it went to.
+    pub cluster: Vec<u8>,
+    /// The headers, pseudo headers included.
+    pub headers: Vec<(Bytes, Bytes)>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The trailers.
+    pub trailers: Vec<(Bytes, Bytes)>,
+    /// How long the plugin waits; `None` is for ever.
+    pub timeout: Option<Duration>,
 }
 
 impl Session {
@@ -43,6 +62,7 @@ impl Session {
             stores: BTreeMap::new(),
             unmatched: Vec::new(),
             unmatched_calls: 0,
+            calls: None,
         }
     }
 
@@ -67,6 +87,15 @@ impl Session {
     /// or the cluster is unknown, which [`knows`](Self::knows) tells.
     pub fn http(&mut self, cluster: &[u8], call: &HttpCall<'_>) -> Option<HttpOutcome> {
         let Cluster { http: rules, latency, .. } = self.script.clusters.get(cluster)?;
+        if let Some(calls) = &mut self.calls {
+            calls.push(MadeCall {
+                cluster: cluster.to_vec(),
+                headers: call.headers.to_vec(),
+                body: call.body.to_vec(),
+                trailers: call.trailers.to_vec(),
+                timeout: call.timeout,
+            });
+        }
         let picked =
             pick(rules, &mut self.answered, *latency, |script| script.matches.matches(call));
         if let Some((script, latency)) = picked {
@@ -118,6 +147,16 @@ impl Session {
         self.note(cluster, &format!("redis {name}"));
         let reply = Reply::Error("ERR no rule of the upstream script answers this call".to_owned());
         Some(redis::answer(reply.encode(), latency, call.timeout))
+    }
+
+    /// Keeps a copy of every HTTP call from now on, until it is [taken](Self::take_calls).
+    pub fn keep_calls(&mut self) {
+        self.calls.get_or_insert_default();
+    }
+
+    /// Takes the calls that were kept, in their order.
+    pub fn take_calls(&mut self) -> Vec<MadeCall> {
+        self.calls.as_mut().map(mem::take).unwrap_or_default()
     }
 
     /// The calls that no rule answered, each once: `cluster: http GET /path`.

@@ -1,7 +1,7 @@
 //! Plugins as text.
 
 /// A plugin with nothing but these callbacks.
-fn plugin(abi: &str, callbacks: &str) -> Vec<u8> {
+pub fn plugin(abi: &str, callbacks: &str) -> Vec<u8> {
     let text = format!(
         r#"(module
         (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))

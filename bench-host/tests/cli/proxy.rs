@@ -96,7 +96,7 @@ fn a_plugin_that_holds_requests_for_good_is_told_of() {
     let (code, result, table) = result(&folder, &options);
     assert_eq!((code, &result["requests"]["failed"]), (0, &2.into()));
     let why = table.split_once("2 requests failed").unwrap().1.trim();
-    assert_snapshot!(why, @"2 x the plugin held the request, and nothing was left that could let it go");
+    assert_snapshot!(why, @"2 x the plugin held the request: request_headers answered StopAllIterationAndWatermark; nothing resumed the stream, and no call or timer was left that could");
 }
 
 #[test]
@@ -107,4 +107,41 @@ fn http1_has_a_frame_more() {
         let (_, result, _) = result(&folder, &format!("{UPLOAD} --http {version}"));
         assert_eq!(result["phases"]["request_body"]["calls"], frames);
     }
+}
+
+/// A plugin of ABI 0.2.1 whose headers wait for the body.
+#[test]
+fn headers_wait_for_the_body_where_the_operator_allows_it() {
+    let folder = Folder::new();
+    let answers = |callback: &str, answer: u32| {
+        format!(
+            r#"(func (export "{callback}") (param i32 i32 i32) (result i32) (i32.const {answer}))"#
+        )
+    };
+    let callbacks =
+        [answers("proxy_on_request_headers", 1), answers("proxy_on_request_body", 0)].concat();
+    folder.write("plugin.wasm", super::plugins::plugin("0_2_1", &callbacks));
+    let (_, result, _) = result(&folder, &format!("{UPLOAD} --allow-stop-iteration"));
+    assert_eq!(result["requests"]["completed"], 3);
+    assert_eq!(result["options"]["allow_stop_iteration"], true);
+    let (_, result, table) = self::result(&folder, UPLOAD);
+    assert_eq!(
+        (&result["requests"]["failed"], &result["phases"]["request_body"]["calls"]),
+        (&3.into(), &0.into())
+    );
+    assert!(table.contains("(ABI up to 0.2.1 without --allow-stop-iteration)"), "{table}");
+
+    let suite = |key: &str| {
+        format!(
+            "[[case]]\nname = 'held'\n{key}\nrequest = {{ method = 'POST', body = 'ab' }}\n\
+             expect.upstream.body = 'ab'\n"
+        )
+    };
+    folder.write("key.toml", suite("allow_stop_iteration = true"));
+    assert_eq!(folder.run("test plugin.wasm key.toml").code, 0);
+    folder.write("suite.toml", suite(""));
+    assert_eq!(folder.run("test plugin.wasm suite.toml --allow-stop-iteration").code, 0);
+    let output = folder.run("test plugin.wasm suite.toml");
+    assert_eq!(output.code, 3);
+    assert!(output.stdout.contains("the stream stood still: the plugin held"), "{}", output.stdout);
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod access_log;
+mod batches;
 mod buffer_limit;
 mod buffers;
 mod callout;
@@ -18,6 +19,7 @@ mod crash;
 mod grpc;
 mod header_life;
 mod held_body;
+mod held_requests;
 mod local_reply;
 mod queues;
 mod rebuild;
@@ -25,9 +27,11 @@ mod rebuild_order;
 mod redis;
 mod route_call;
 mod snippets;
+mod stalled;
 mod steps;
 mod streaming;
 mod tcp;
 mod tcp_end;
 mod tick;
 mod upstream_hosts;
+mod wishes;

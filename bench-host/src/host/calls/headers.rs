@@ -48,6 +48,7 @@ pub fn put_header<C: Caller>(
             return Err(Status::InternalFailure);
         }
         put(map, &key, value);
+        host.headers_changed(kind);
         Ok(())
     })??;
     Ok(())
@@ -59,6 +60,7 @@ pub fn remove_header<C: Caller>(c: &mut C, map: u32, key: Span) -> Answer<C> {
     c.read(key.0, key.1, |host, key| {
         host.ledger.bytes_out(key.len() as u64);
         host.open_map(kind).ok_or(Status::BadArgument)?.remove(key);
+        host.headers_changed(kind);
         Ok::<_, Status>(())
     })??;
     Ok(())
@@ -84,6 +86,7 @@ pub fn set_pairs<C: Caller>(c: &mut C, map: u32, pairs: Span) -> Answer<C> {
         host.ledger.bytes_out(wire.len() as u64);
         let map = host.open_map(kind).ok_or(Status::BadArgument)?;
         map.replace_all(decode_pairs(wire));
+        host.headers_changed(kind);
         Ok::<_, Status>(())
     })??;
     Ok(())

@@ -73,7 +73,8 @@ pub fn get_configuration<C: Caller>(c: &mut C, out: Out) -> Answer<C> {
     give_bytes(c, out, &configuration)
 }
 
-/// `proxy_clear_route_cache` (ABI 0.1.0): there is one route, and it stays.
-pub fn clear_route_cache<C: Caller>(_: &mut C) -> Answer<C> {
+/// `proxy_clear_route_cache` (ABI 0.1.0): there is one route, so a look for it finds the same.
+pub fn clear_route_cache<C: Caller>(c: &mut C) -> Answer<C> {
+    c.host().clear_route();
     Ok(())
 }

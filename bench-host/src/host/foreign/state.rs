@@ -96,9 +96,7 @@ fn is_object(path: &str, value: &str) -> Option<bool> {
 /// `clear_route_cache`: the proxy looks for the route anew. Higress does not once the plugin has
 /// set the property of the same name to `off`. Always `Ok`.
 pub(super) fn clear_route_cache(host: &mut Host) -> Answer {
-    if let Some(stream) = host.stream().filter(|stream| !stream.keeps_route) {
-        stream.route_clears = stream.route_clears.saturating_add(1);
-    }
+    host.clear_route();
     Ok(None)
 }
 

@@ -32,6 +32,10 @@ impl Check<'_> {
         }
         self.flag(case, "exchange", "local_reply", expected.local_reply, outcome.replied_locally);
         self.flag(case, "exchange", "reset", expected.reset, outcome.reset);
+        // A stream may be meant to stand still; where something else was, this is why.
+        if let Some(why) = outcome.stalled.as_ref().filter(|_| !self.failures.is_empty()) {
+            self.fail(case, "exchange", format!("the stream stood still: {why}"));
+        }
     }
 
     /// What was logged, and what was not.

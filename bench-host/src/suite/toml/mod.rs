@@ -61,7 +61,7 @@ mod tests {
         .map(said)
         .collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
-        3:1: unknown field `nmae`, expected one of `name`, `benchmark`, `config`, `config_file`, `host`, `http`, `chunk`, `buffer_limit`, `log_level`, `time_secs`, `properties`, `request`, `response`, `expect`, `upstreams`, `config_update`
+        3:1: unknown field `nmae`, expected one of `name`, `benchmark`, `config`, `config_file`, `host`, `http`, `chunk`, `buffer_limit`, `allow_stop_iteration`, `log_level`, `time_secs`, `properties`, `request`, `response`, `expect`, `upstreams`, `config_update`
         1:1: missing field `name`
         3:8: unknown variant `3`, expected one of `1`, `1.1`, `2`
         4:7: regex parse error:
@@ -73,7 +73,7 @@ mod tests {
         3:10: a configuration is a string, or a table for JSON
         3:19: 42 is no status code
         3:9: size `4 parsecs` has the unknown unit `parsecs`; use KiB, MiB, GiB, TiB (powers of 1024) or KB, MB, GB (powers of 1000)
-        2:1: unknown field `name`, expected one of `config`, `config_file`, `host`, `http`, `chunk`, `buffer_limit`, `log_level`, `time_secs`, `properties`
+        2:1: unknown field `name`, expected one of `config`, `config_file`, `host`, `http`, `chunk`, `buffer_limit`, `allow_stop_iteration`, `log_level`, `time_secs`, `properties`
         1:10: invalid literal string, expected `'`
         "#);
     }

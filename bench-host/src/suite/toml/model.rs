@@ -38,6 +38,7 @@ pub(in super::super) struct Common {
     pub http: Option<Http>,
     pub chunk: Option<Size>,
     pub buffer_limit: Option<Size>,
+    pub allow_stop_iteration: Option<bool>,
     pub log_level: Option<Level>,
     pub time_secs: Option<u64>,
     #[serde(default)]
@@ -58,6 +59,7 @@ pub(in super::super) struct Case {
     http: Option<Http>,
     chunk: Option<Size>,
     buffer_limit: Option<Size>,
+    allow_stop_iteration: Option<bool>,
     log_level: Option<Level>,
     time_secs: Option<u64>,
     #[serde(default)]
@@ -156,6 +158,7 @@ impl Case {
             http: self.http.or(defaults.http),
             chunk: self.chunk.or(defaults.chunk),
             buffer_limit: self.buffer_limit.or(defaults.buffer_limit),
+            allow_stop_iteration: self.allow_stop_iteration.or(defaults.allow_stop_iteration),
             log_level: self.log_level.or(defaults.log_level),
             time_secs: self.time_secs.or(defaults.time_secs),
             properties,

@@ -37,6 +37,7 @@ pub(in super::super) fn setup(
     let written = common.host;
     let mut settings = Settings::new(options.profile.or(written).unwrap_or(Profile::Envoy));
     options.adapt(&mut settings);
+    settings.allow_stop_iteration |= common.allow_stop_iteration == Some(true);
     settings.buffer_limit = common.buffer_limit.map(|limit| limit.0.get());
     let level = options.log_level.or(common.log_level);
     settings.log_level = level.unwrap_or(Level::Info);
