@@ -8,7 +8,7 @@ use super::stream::Stream;
 use crate::abi::Direction;
 use crate::abi::host;
 use crate::error::Result;
-use crate::http::{BodyMode, Handle, HeadersAction, HeadersState, RouteReply, Site};
+use crate::http::{BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle};
 use crate::plugin::{Host, Plugin, Rebuild};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
@@ -110,7 +110,7 @@ impl<P: Plugin> Driver<P> {
         stop: u32,
     ) -> u32 {
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
-        let handle = Handle { vm: Rc::clone(&self.vm), context: stream.control.context };
+        let handle = StreamHandle { vm: Rc::clone(&self.vm), context: stream.control.context };
         let task = (on_reply.0)(RouteReply::new(handle, has_body));
         self.wait_for(stream, purpose, task, stop)
     }

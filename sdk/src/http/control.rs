@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::held::Handle;
 use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
@@ -98,10 +97,4 @@ pub(crate) struct Site<'a> {
     pub vm: &'a Rc<Vm>,
     pub scope: &'a Scope<'a>,
     pub control: &'a Control,
-}
-
-impl Site<'_> {
-    pub fn handle(&self) -> Handle {
-        Handle { vm: Rc::clone(self.vm), context: self.control.context }
-    }
 }

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::held::Handle;
+use super::stream_view::StreamHandle;
 use crate::error::{Error, Result};
 use crate::vm::{BoxedTask, TaskId};
 
@@ -43,14 +44,14 @@ pub(crate) struct RelayBegin {
 #[derive(Debug)]
 pub struct Relay {
     state: Rc<RelayState>,
-    handle: Handle,
+    handle: StreamHandle,
 }
 
 impl Relay {
     /// Bytes of a response that may wait in the plugin.
     pub const LIMIT: usize = 4 * 1024 * 1024;
 
-    pub(crate) fn new(state: Rc<RelayState>, handle: Handle) -> Self {
+    pub(crate) fn new(state: Rc<RelayState>, handle: StreamHandle) -> Self {
         Self { state, handle }
     }
 
@@ -84,6 +85,14 @@ impl Relay {
     /// Whether the upstream's body has come to its end; free.
     pub fn has_ended(&self) -> bool {
         self.state.ended.get()
+    }
+}
+
+impl Deref for Relay {
+    type Target = StreamHandle;
+
+    fn deref(&self) -> &StreamHandle {
+        &self.handle
     }
 }
 
@@ -188,7 +197,7 @@ impl RelayState {
         Some(chunk)
     }
 
-    fn send(&self, handle: &Handle, data: &[u8]) -> Result<()> {
+    fn send(&self, handle: &StreamHandle, data: &[u8]) -> Result<()> {
         match self.inject.get() {
             Some(inject) if !self.in_callback.get() => handle.act(|_| {
                 self.flush(inject)?;

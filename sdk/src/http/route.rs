@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use super::action::Resume;
-use super::held::{Handle, HeldBody};
+use super::held::HeldBody;
+use super::stream_view::StreamHandle;
 use crate::abi::Direction;
 use crate::error::{Error, Result};
 
@@ -116,7 +117,7 @@ pub struct RouteReply {
 }
 
 impl RouteReply {
-    pub(crate) fn new(handle: Handle, has_body: bool) -> Self {
+    pub(crate) fn new(handle: StreamHandle, has_body: bool) -> Self {
         Self { held: HeldBody::new(handle, Direction::Response, false), has_body }
     }
 
@@ -132,7 +133,7 @@ impl RouteReply {
     }
 
     /// Whether there is a body, which may be empty; free. A response without one cannot be given
-    /// one, only be answered with a [reply](super::HeldHeaders::reply) in its place.
+    /// one, only be answered with a [reply](StreamHandle::reply) in its place.
     pub fn has_body(&self) -> bool {
         self.has_body
     }
