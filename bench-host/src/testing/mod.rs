@@ -178,7 +178,8 @@ impl TestHost {
 
     /// The HTTP calls that the plugin has made since this was asked last, in their order, as the
     /// upstream script saw them. Calls to clusters that no script knows are not among them: they
-    /// are refused. Workers of one proxy have one list.
+    /// are refused. Workers of one proxy have one list. Of calls that nobody takes, the first 64 MiB
+    /// are kept.
     pub fn take_callouts(&mut self) -> Vec<Callout> {
         self.slot.world().take_calls().into_iter().map(Callout::of).collect()
     }
