@@ -27,16 +27,18 @@
 
 mod call;
 mod callout;
+#[cfg(feature = "wasm")]
+mod module;
 mod outcome;
 mod setup;
 mod together;
 
 pub use call::{Answer, Call};
 pub use callout::Callout;
+#[cfg(feature = "wasm")]
+pub use module::TestModule;
 pub use outcome::{Outcome, Seen};
 pub use setup::Setup;
-#[cfg(feature = "wasm")]
-pub use setup::TestModule;
 pub use together::run_together;
 
 use std::num::NonZeroUsize;
@@ -69,13 +71,16 @@ impl TestHost {
         setup.native::<P>(configuration)
     }
 
-    /// A module, on a stock Envoy.
+    /// A module, on a stock Envoy, or on Higress where it declares that ABI.
     ///
     /// # Errors
     /// [`StartError`] when it does not load or refuses its configuration.
     #[cfg(feature = "wasm")]
     pub fn wasm(path: &std::path::Path, configuration: &str) -> Result<Self, WasmStartError> {
-        Setup::new().wasm(path, configuration)
+        let module = TestModule::read(path)?;
+        let setup = Setup::new();
+        let setup = if module.declares_higress() { setup.higress() } else { setup };
+        Ok(setup.module(&module, configuration)?)
     }
 
     /// Any plugin on any proxy.
