@@ -31,6 +31,7 @@ mod callout;
 mod module;
 mod outcome;
 mod setup;
+mod steps;
 mod together;
 
 pub use call::{Answer, Call};
@@ -142,14 +143,15 @@ impl TestHost {
         calls: impl IntoIterator<Item = Call>,
     ) -> Result<Vec<Outcome>, Fault> {
         let outcomes = self.outcomes(calls);
-        match self.slot.crashes().get(self.told..) {
-            Some([crash, ..]) => {
-                let fault = crash.fault.clone();
-                self.told = self.slot.crashes().len();
-                Err(fault)
-            }
-            _ => Ok(outcomes),
-        }
+        self.untold().map_or(Ok(outcomes), Err)
+    }
+
+    /// The first fault that was not handed out yet, and with it all of them are.
+    fn untold(&mut self) -> Option<Fault> {
+        let crashes = self.slot.crashes();
+        let fault = crashes.get(self.told)?.fault.clone();
+        self.told = crashes.len();
+        Some(fault)
     }
 
     /// Sends several requests at once, and says what became of them even if the plugin trapped.
