@@ -36,7 +36,7 @@ pub(crate) struct RelayBegin {
 /// On Higress ([`Host::Higress`](crate::Host::Higress)) chunks leave the host, and what is sent is
 /// injected at once. A stock host cannot inject: there the response waits in the host while the
 /// task is busy, up to the host's buffer limit, and leaves when the task asks for more than there
-/// is.
+/// is; where the task did not have to wait for anything, a millisecond later.
 ///
 /// # Cost
 /// For each chunk: one host call and one allocation to take it, for a chunk that waits has to own
@@ -114,6 +114,16 @@ pub(crate) struct RelayState {
     pub ended: Cell<bool>,
     /// The host waits for a word from us.
     pub stopped: Cell<bool>,
+    /// The host was let go in the middle of the body while it held a part of it.
+    ///
+    /// Envoy's filter goes on to buffer then, and loses what a callback lets pass: every frame from
+    /// there on has to be held, and let go outside of its callback. (Mended in August 2026, see the
+    /// runtime guard `filter_manager_forward_added_data_on_continue`; a plugin cannot tell.)
+    pub must_hold: Cell<bool>,
+    /// The host has bytes in its buffer that were not let go.
+    pub holds: Cell<bool>,
+    /// A timer is set that lets the host go.
+    pub nudged: Cell<bool>,
     /// A body callback runs: what is sent becomes its chunk.
     pub in_callback: Cell<bool>,
     pub task: Cell<Option<TaskId>>,

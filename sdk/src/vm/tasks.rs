@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Body(Direction),
     /// The chunks of a response.
     Relay,
+    /// The end of a callback, to let a relayed response go.
+    Nudge,
     /// Nothing.
     Nothing,
 }
