@@ -1,3 +1,4 @@
 //! The behaviour of the examples in wasm: the same tests that run natively beside each.
 
 mod per_domain;
+mod quota;
