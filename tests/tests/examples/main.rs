@@ -2,3 +2,4 @@
 
 mod per_domain;
 mod quota;
+mod rewrite;
