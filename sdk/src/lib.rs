@@ -66,6 +66,8 @@ mod config;
 mod driver;
 mod error;
 pub mod http;
+#[cfg(feature = "proxy-wasm")]
+pub mod interop;
 pub mod log;
 pub mod memory;
 mod plugin;

@@ -2,8 +2,6 @@
 //!
 //! Every function here makes exactly one host call and allocates nothing.
 
-use std::ptr;
-
 use super::raw;
 use super::types::{Buffer, Direction, Map, Status};
 use crate::error::{Error, HostError, Result};
@@ -36,7 +34,8 @@ pub(crate) fn buffer_bytes<'scope>(
     start: usize,
     length: usize,
 ) -> Result<&'scope mut [u8]> {
-    let answer = fetch(scope, "proxy_get_buffer_bytes", |data, size| {
+    let wanted = (length != TO_THE_END).then_some(length);
+    let answer = fetch_sized(scope, "proxy_get_buffer_bytes", wanted, |data, size| {
         // SAFETY: both out pointers are live, see `fetch`.
         unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, length, data, size) }
     })?;
@@ -361,10 +360,19 @@ fn fetch<'scope>(
     call: &'static str,
     raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
 ) -> Result<Option<&'scope mut [u8]>> {
-    let mut data = ptr::null_mut();
-    let mut size = 0;
-    match Status::from(raw(&raw mut data, &raw mut size)) {
-        Status::Ok => match scope.claim(data, size) {
+    fetch_sized(scope, call, None, raw)
+}
+
+/// [`fetch`], where it is known how many bytes will come.
+fn fetch_sized<'scope>(
+    scope: &'scope Scope<'_>,
+    call: &'static str,
+    wanted: Option<usize>,
+    raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+) -> Result<Option<&'scope mut [u8]>> {
+    let answer = scope.receive(wanted, raw).ok_or(Error::ForeignMemory { call })?;
+    match Status::from(answer.status) {
+        Status::Ok => match scope.claim(answer.data, answer.size) {
             Some(bytes) => Ok(Some(bytes)),
             None => Err(Error::ForeignMemory { call }),
         },

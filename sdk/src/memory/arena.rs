@@ -20,6 +20,9 @@ use std::slice;
 
 use super::books::BOOKS;
 
+#[cfg(feature = "proxy-wasm")]
+mod aside;
+
 /// Alignment of every piece: what the widest vector load likes.
 const ALIGN: usize = 16;
 
@@ -44,6 +47,9 @@ pub struct Arena {
     disorder: Cell<bool>,
     /// The piece that the host asked for last and that nobody has claimed yet.
     granted: Cell<Option<Grant>>,
+    /// The host asks another allocator than this arena, see `aside`.
+    #[cfg(feature = "proxy-wasm")]
+    lends: bool,
 }
 
 #[derive(Debug)]
@@ -70,6 +76,8 @@ impl Arena {
             depth: Cell::new(0),
             disorder: Cell::new(false),
             granted: Cell::new(None),
+            #[cfg(feature = "proxy-wasm")]
+            lends: false,
         }
     }
 
@@ -200,7 +208,41 @@ pub struct Scope<'arena> {
     not_sync: PhantomData<*mut u8>,
 }
 
+/// What the host answered to a call that returns data.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub status: u32,
+    pub data: *mut u8,
+    pub size: usize,
+}
+
 impl Scope<'_> {
+    /// Makes a host call that returns data, in memory that can then be [claimed](Self::claim).
+    ///
+    /// `wanted` is how many bytes will come, where that is known. `None`: the host made this call
+    /// from within another one of the same kind, which has to end first.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "proxy-wasm"),
+        expect(unused_variables, reason = "a host that asks the arena itself says how many")
+    )]
+    pub(crate) fn receive(
+        &self,
+        wanted: Option<usize>,
+        call: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+    ) -> Option<Answer> {
+        let call = move || {
+            let mut answer = Answer { status: 0, data: ptr::null_mut(), size: 0 };
+            answer.status = call(&raw mut answer.data, &raw mut answer.size);
+            answer
+        };
+        #[cfg(feature = "proxy-wasm")]
+        if self.arena.lends {
+            return super::lending::receive(self.arena, wanted, call);
+        }
+        Some(call())
+    }
+
     /// Borrows what the host wrote, if it wrote it where it was told to.
     ///
     /// `None` means that the pointer is not the piece granted last, or that more was written than
