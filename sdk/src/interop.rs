@@ -35,9 +35,11 @@
 //! Natively, in tests, the other crate's allocations are copied and freed: a plugin does the same
 //! there, but allocates for each chunk.
 
+mod replace;
 mod section;
 mod stream;
 
+pub use replace::{Replace, ReplaceStream};
 pub use section::SECTION;
 #[doc(hidden)]
 pub use section::section_bytes;
