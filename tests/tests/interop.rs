@@ -87,7 +87,8 @@ impl Response {
 #[test]
 fn it_does_what_the_sdk_does_however_the_body_is_cut() {
     let hosts = RefCell::new((adopted(), with_the_sdk()));
-    let mut runner = TestRunner::new(Config::with_cases(400));
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(400) });
     let check = |response: Response| {
         let (adopted, sdk) = &mut *hosts.borrow_mut();
         let [one, other] = [adopted, sdk].map(|host| {

@@ -64,14 +64,14 @@ impl Plugin for NativeExports {
 /// not made.
 ///
 /// ```no_run
-/// # macro_rules! native_exports { () => { unimplemented!() } }
-/// # use bench_host::engine::native::NativeExports;
+/// # // Nothing is linked with this example that has the exports.
+/// # macro_rules! native_exports {
+/// #     () => { bench_host::engine::native::NativeExports::new(|| (), || unreachable!()) };
+/// # }
 /// use bench_host::host::{Profile, Settings};
 /// use bench_host::testing::{Call, TestHost};
 ///
-/// # let native_exports: NativeExports =
-/// native_exports!();
-/// # let plugin = native_exports;
+/// let plugin = native_exports!(); // use my_plugin as _;
 /// let mut host = TestHost::start(&plugin, Settings::new(Profile::Envoy), "")?;
 /// host.send(Call::get("/"))?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
