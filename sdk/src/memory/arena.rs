@@ -22,6 +22,8 @@ use super::books::BOOKS;
 
 #[cfg(feature = "proxy-wasm")]
 mod aside;
+#[cfg(feature = "proxy-wasm")]
+pub(super) use aside::Aside;
 
 /// Alignment of every piece: what the widest vector load likes.
 const ALIGN: usize = 16;
@@ -231,16 +233,17 @@ impl Scope<'_> {
         wanted: Option<usize>,
         call: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
     ) -> Option<Answer> {
-        let call = move || {
-            let mut answer = Answer { status: 0, data: ptr::null_mut(), size: 0 };
-            answer.status = call(&raw mut answer.data, &raw mut answer.size);
-            answer
-        };
+        #[cfg(feature = "proxy-wasm")]
+        if self.arena.lends && !super::lending::begin(self.arena, wanted) {
+            return None;
+        }
+        let mut answer = Answer { status: 0, data: ptr::null_mut(), size: 0 };
+        answer.status = call(&raw mut answer.data, &raw mut answer.size);
         #[cfg(feature = "proxy-wasm")]
         if self.arena.lends {
-            return super::lending::receive(self.arena, wanted, call);
+            answer.data = super::lending::end(self.arena, answer);
         }
-        Some(call())
+        Some(answer)
     }
 
     /// Borrows what the host wrote, if it wrote it where it was told to.

@@ -15,7 +15,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::Accounting;
-use super::arena::{Answer, Arena};
+use super::arena::{Answer, Arena, Aside};
 
 /// [`Accounting`], which also lends the arena's memory to the host while a chunk is fetched.
 ///
@@ -59,6 +59,8 @@ struct Offer {
 #[derive(Debug)]
 struct Window {
     open: Cell<bool>,
+    /// What the arena has set aside for it.
+    aside: Cell<Option<Aside>>,
     offer: Cell<Option<Offer>>,
     /// What the offer was taken for.
     lent: Cell<Option<Piece>>,
@@ -72,6 +74,7 @@ thread_local! {
     static WINDOW: Window = const {
         Window {
             open: Cell::new(false),
+            aside: Cell::new(None),
             offer: Cell::new(None),
             lent: Cell::new(None),
             other: Cell::new(None),
@@ -123,45 +126,45 @@ pub(crate) fn is_installed() -> bool {
     WINDOW.with(|window| window.seen.get())
 }
 
-/// Makes a host call that returns data, so that the data can be claimed from `arena` afterwards.
+/// Gets ready for a host call that returns data, for as many bytes as are known to come.
 ///
-/// `None` for a call in the middle of another one.
-pub(super) fn receive(
-    arena: &Arena,
-    wanted: Option<usize>,
-    call: impl FnOnce() -> Answer,
-) -> Option<Answer> {
-    if WINDOW.with(|window| window.open.get()) {
-        return None;
-    }
-    let aside = if LENDS && !LOST.is_full() { arena.set_aside(wanted) } else { None };
-    let offer = aside.as_ref().map(|aside| Offer {
-        piece: Piece { start: aside.start, size: aside.size },
-        exact: wanted.is_some(),
-    });
-    let (answer, lent, other) = WINDOW.with(|window| {
-        window.open.set(true);
-        window.offer.set(offer);
-        let answer = call();
-        window.offer.set(None);
+/// False for a call in the middle of another one, which must not be made.
+pub(super) fn begin(arena: &Arena, wanted: Option<usize>) -> bool {
+    WINDOW.with(|window| {
+        if window.open.replace(true) {
+            return false;
+        }
+        let aside = if LENDS && !LOST.is_full() { arena.set_aside(wanted) } else { None };
+        window.aside.set(aside);
+        window.offer.set(aside.map(|aside| Offer {
+            piece: Piece { start: aside.start, size: aside.size },
+            exact: wanted.is_some(),
+        }));
+        true
+    })
+}
+
+/// Ends a host call that returned data, and tells where these can be claimed from `arena` now.
+pub(super) fn end(arena: &Arena, answer: Answer) -> *mut u8 {
+    let (aside, lent, other) = WINDOW.with(|window| {
         window.open.set(false);
-        (answer, window.lent.take(), window.other.take())
+        window.offer.set(None);
+        (window.aside.take(), window.lent.take(), window.other.take())
     });
     match (&aside, lent) {
         (Some(aside), Some(lent)) if ptr::eq(answer.data, lent.start.as_ptr()) => {
             arena.settle(aside, lent.size);
-            return Some(answer);
+            return answer.data;
         }
         (Some(aside), Some(_)) => LOST.add(arena.abandon(aside)),
         (Some(aside), None) => arena.settle(aside, 0),
         (None, _) => {}
     }
     let known = other.filter(|other| ptr::eq(answer.data, other.start.as_ptr()));
-    let data = match known.or_else(|| natively(&answer)) {
+    match known.or_else(|| natively(&answer)) {
         Some(piece) if answer.size <= piece.size => adopt(arena, piece, answer.size),
         _ => answer.data,
-    };
-    Some(Answer { data, ..answer })
+    }
 }
 
 /// The memory of an answer natively, where [`Lending`] is not installed and sees nothing.

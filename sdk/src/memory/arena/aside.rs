@@ -13,7 +13,7 @@ use super::{ALIGN, Arena, Grant};
 const LEAST: usize = 1024;
 
 /// A piece that is set aside.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::memory) struct Aside {
     pub start: NonNull<u8>,
     pub size: usize,

@@ -31,6 +31,14 @@ fn host(allocator: &Lending, size: usize, with: u8) -> Answer {
     Answer { status: 0, data, size }
 }
 
+fn received(arena: &Arena, wanted: Option<usize>, call: impl FnOnce() -> Answer) -> Option<Answer> {
+    if !begin(arena, wanted) {
+        return None;
+    }
+    let answer = call();
+    Some(Answer { data: end(arena, answer), ..answer })
+}
+
 fn arena() -> Arena {
     let arena = Arena::lending();
     arena.reserve(4 * BYTES);
@@ -52,12 +60,12 @@ fn a_chunk_lands_in_the_arena_again_and_again() {
     let mut places = Vec::new();
     for with in 0..3 {
         let scope = arena.scope();
-        let got = receive(&arena, Some(BYTES), || host(&allocator, BYTES, with)).unwrap();
+        let got = received(&arena, Some(BYTES), || host(&allocator, BYTES, with)).unwrap();
         let bytes = scope.claim(got.data, got.size).unwrap();
         assert!(bytes.len() == BYTES && bytes.iter().all(|byte| *byte == with));
         places.push(bytes.as_ptr());
         // A header value in the same callback, of which nobody knows the length.
-        let got = receive(&arena, None, || host(&allocator, 5, b'x')).unwrap();
+        let got = received(&arena, None, || host(&allocator, 5, b'x')).unwrap();
         assert_eq!(scope.claim(got.data, got.size).unwrap(), b"xxxxx");
         assert!(bytes.iter().all(|byte| *byte == with), "it did not land in the chunk");
     }
@@ -73,7 +81,7 @@ fn everything_else_comes_from_the_system() {
     let scope = arena.scope();
     let aligned = Layout::from_size_align(BYTES, 8).unwrap();
     let mut others = Vec::new();
-    let got = receive(&arena, Some(BYTES), || {
+    let got = received(&arena, Some(BYTES), || {
         others.push((asked(&allocator, BYTES - 1), BYTES - 1));
         // SAFETY: the size is not zero.
         let block = unsafe { allocator.alloc(aligned) };
@@ -101,7 +109,7 @@ fn what_does_not_fit_is_copied_in() {
     let scope = arena.scope();
     // Shorter than was known, and longer than what is left.
     for (wanted, size) in [(Some(BYTES), 100), (None, 8 * BYTES)] {
-        let got = receive(&arena, wanted, || host(&allocator, size, 9)).unwrap();
+        let got = received(&arena, wanted, || host(&allocator, size, 9)).unwrap();
         let bytes = scope.claim(got.data, got.size).unwrap();
         assert!(bytes.len() == size && bytes.iter().all(|byte| *byte == 9));
     }
@@ -113,13 +121,13 @@ fn memory_that_nobody_asked_for_cannot_be_claimed() {
     let (allocator, arena) = (Lending::new(), arena());
     let scope = arena.scope();
     let mut foreign = [0; 8];
-    let got = receive(&arena, Some(8), || answer(foreign.as_mut_ptr(), 8).unwrap()).unwrap();
+    let got = received(&arena, Some(8), || answer(foreign.as_mut_ptr(), 8).unwrap()).unwrap();
     assert!(scope.claim(got.data, got.size).is_none());
     // More than was asked for.
-    let got = receive(&arena, Some(8), || Answer { size: 9, ..host(&allocator, 8, 1) }).unwrap();
+    let got = received(&arena, Some(8), || Answer { size: 9, ..host(&allocator, 8, 1) }).unwrap();
     assert!(scope.claim(got.data, got.size).is_none());
     // Freed before the call ended.
-    let got = receive(&arena, Some(8), || {
+    let got = received(&arena, Some(8), || {
         let answer = host(&allocator, 8, 1);
         freed(&allocator, answer.data, 8);
         answer
@@ -133,8 +141,8 @@ fn a_call_within_a_call_is_refused() {
     let _alone = alone();
     let (allocator, arena) = (Lending::new(), arena());
     let scope = arena.scope();
-    let got = receive(&arena, Some(8), || {
-        assert!(receive(&arena, Some(8), || unreachable!("the host is not asked")).is_none());
+    let got = received(&arena, Some(8), || {
+        assert!(received(&arena, Some(8), || unreachable!("the host is not asked")).is_none());
         host(&allocator, 8, 1)
     });
     assert_eq!(scope.claim(got.unwrap().data, 8).unwrap(), [1; 8]);
@@ -147,7 +155,7 @@ fn a_piece_that_does_not_come_back_stays_with_whoever_has_it() {
     let mut taken = Vec::new();
     for round in 0..2 * Lost::MOST {
         let scope = arena.scope();
-        let got = receive(&arena, Some(100), || {
+        let got = received(&arena, Some(100), || {
             let block = asked(&allocator, 100);
             filled(block, 100, 1);
             taken.push(block);
