@@ -160,38 +160,47 @@ pub(super) fn end(arena: &Arena, answer: Answer) -> *mut u8 {
         (Some(aside), None) => arena.settle(aside, 0),
         (None, _) => {}
     }
-    let known = other.filter(|other| ptr::eq(answer.data, other.start.as_ptr()));
-    match known.or_else(|| natively(&answer)) {
-        Some(piece) if answer.size <= piece.size => adopt(arena, piece, answer.size),
+    let Some(other) = other.filter(|other| ptr::eq(answer.data, other.start.as_ptr())) else {
+        return natively(arena, answer);
+    };
+    match Layout::from_size_align(other.size, 1) {
+        Ok(layout) if answer.size <= other.size => {
+            let data = copied(arena, other.start, answer.size);
+            // SAFETY: `Lending` had this piece from `Accounting` during the call, for this layout,
+            // and did not see it freed. The crate forgot it, and the host's answer is the only one
+            // that names it.
+            unsafe { Accounting::new().dealloc(other.start.as_ptr(), layout) };
+            data
+        }
+        // More than it had asked for.
         _ => answer.data,
     }
 }
 
-/// The memory of an answer natively, where [`Lending`] is not installed and sees nothing.
-fn natively(answer: &Answer) -> Option<Piece> {
-    if cfg!(any(target_arch = "wasm32", test)) || answer.status != 0 || answer.size == 0 {
-        return None;
+/// Takes an answer over natively, where [`Lending`] is not installed and sees nothing.
+fn natively(arena: &Arena, answer: Answer) -> *mut u8 {
+    let is_elsewhere = cfg!(any(target_arch = "wasm32", test));
+    match (NonNull::new(answer.data), Layout::from_size_align(answer.size, 1)) {
+        (Some(start), Ok(layout)) if !is_elsewhere && answer.status == 0 && answer.size > 0 => {
+            let data = copied(arena, start, answer.size);
+            // SAFETY: natively the host is the native engine, which answers with what the plugin's
+            // `proxy_on_memory_allocate` gave it for this many bytes: in the crate a boxed slice,
+            // which it forgot.
+            unsafe { dealloc(answer.data, layout) };
+            data
+        }
+        _ => answer.data,
     }
-    Some(Piece { start: NonNull::new(answer.data)?, size: answer.size })
 }
 
-/// Copies an answer into the arena and frees the memory that it came in.
+/// Copies an answer into the arena; null when there is no memory.
 #[cold]
-fn adopt(arena: &Arena, piece: Piece, size: usize) -> *mut u8 {
+fn copied(arena: &Arena, from: NonNull<u8>, size: usize) -> *mut u8 {
     let to = arena.grant(size);
     if !to.is_null() {
-        // SAFETY: the piece is at least `size` bytes long (checked by the caller), so is the grant,
-        // and the grant was free until now.
-        unsafe { ptr::copy_nonoverlapping(piece.start.as_ptr(), to, size) };
-    }
-    if let Ok(layout) = Layout::from_size_align(piece.size, 1)
-        && piece.size > 0
-    {
-        // SAFETY: the piece is a live allocation of this layout that was made during the call:
-        // either `Lending` saw it, and did not see it freed, or (natively) the native engine
-        // returns what the crate's `proxy_on_memory_allocate` gave it for this many bytes, a boxed
-        // slice. The crate forgot it, and the host's answer is the only one that names it.
-        unsafe { dealloc(piece.start.as_ptr(), layout) };
+        // SAFETY: both callers give a live piece of at least `size` bytes, so is the grant, and the
+        // grant was free until now.
+        unsafe { ptr::copy_nonoverlapping(from.as_ptr(), to, size) };
     }
     to
 }
