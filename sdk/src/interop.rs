@@ -1,7 +1,7 @@
 //! Chunks, arena and books inside a plugin that keeps the crate `proxy-wasm`.
 //!
 //! Such a plugin keeps its traits and its dispatcher, and none of this crate's exports is in its
-//! module. In return for a few lines its body callbacks work on [`Chunk`]s: nothing crosses the
+//! module. In return for a few lines its body callbacks work on [`Chunk`](crate::Chunk)s: nothing crosses the
 //! boundary before they look, nothing is allocated for a chunk, nothing that did not change is
 //! written back, and [`ReplaceBody`](crate::http::ReplaceBody) and its kin work as they do anywhere.
 //!
