@@ -1,9 +1,10 @@
 //! Chunks, arena and books inside a plugin that keeps the crate `proxy-wasm`.
 //!
 //! Such a plugin keeps its traits and its dispatcher, and none of this crate's exports is in its
-//! module. In return for a few lines its body callbacks work on [`Chunk`](crate::Chunk)s: nothing crosses the
-//! boundary before they look, nothing is allocated for a chunk, nothing that did not change is
-//! written back, and [`ReplaceBody`](crate::http::ReplaceBody) and its kin work as they do anywhere.
+//! module. In return for a few lines its body callbacks work on [`Chunk`](crate::Chunk)s: nothing
+//! crosses the boundary before they look, nothing is allocated for a chunk, nothing that did not
+//! change is written back, and [`ReplaceBody`](crate::http::ReplaceBody) and its kin work as they do
+//! anywhere.
 //!
 //! ```
 //! # mod proxy_wasm { pub mod types { #[derive(Clone, Copy)] pub enum Action { Continue, Pause } } }
@@ -30,7 +31,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! This crate does not depend on the other one, so any version of it will do, and so will its forks.
+//! This crate does not depend on the other one, so any version of it will do, and so will its
+//! forks.
 //!
 //! Natively, in tests, the other crate's allocations are copied and freed: a plugin does the same
 //! there, but allocates for each chunk.

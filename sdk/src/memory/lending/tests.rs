@@ -1,6 +1,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::lost::Lost;
 use super::*;
+use crate::memory::arena::{Answer, Arena};
 
 const BYTES: usize = 16 * 1024;
 
@@ -49,7 +51,7 @@ fn arena() -> Arena {
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    LOST.count.store(0, Relaxed);
+    LOST.reset();
     alone
 }
 
@@ -133,7 +135,7 @@ fn memory_that_nobody_asked_for_cannot_be_claimed() {
         answer
     });
     assert!(scope.claim(got.unwrap().data, 8).is_none());
-    assert_eq!(LOST.count.load(Relaxed), 0, "what came back is not lost");
+    assert!(!LOST.is_any(), "what came back is not lost");
 }
 
 #[test]
