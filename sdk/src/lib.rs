@@ -69,6 +69,8 @@ mod context;
 mod driver;
 mod error;
 pub mod http;
+#[cfg(feature = "proxy-wasm")]
+pub mod interop;
 pub mod log;
 pub mod memory;
 pub mod metrics;

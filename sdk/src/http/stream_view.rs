@@ -98,6 +98,10 @@ impl<'a> Stream<'a> {
     /// # Cost
     /// One allocation.
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        if self.0.control.root == 0 {
+            crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
+            return;
+        }
         let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
         let owner = self.0.control.owner();
         if let Started::Ended(Err(error)) = Tasks::start(self.0.vm, owner, Purpose::Nothing, task) {
