@@ -86,7 +86,13 @@ impl Script {
         response_headers(&ResponseHeaders<'_>) -> Result<HeadersAction>;
         response_body(&mut Chunk<'_>) -> Result<BodyAction>;
         response_trailers(&Trailers<'_>) -> Result<TrailersAction>;
-        done() -> ();
+    }
+
+    /// Sets what happens at the end of a stream.
+    #[must_use]
+    pub fn done(mut self, does: impl Fn() + 'static) -> Self {
+        self.done = Some(Box::new(does));
+        self
     }
 }
 
