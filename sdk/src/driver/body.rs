@@ -62,6 +62,9 @@ impl<P: Plugin> Driver<P> {
                     self.wait_with_body(stream, direction, task, HOLD_BODY)
                 }
                 Ran::Answered(Verdict::Hold | Verdict::Pass) | Ran::Skipped => {
+                    if size > 0 {
+                        stream.control.side(direction).has_passed.set(true);
+                    }
                     pass(stream, direction)
                 }
                 Ran::Refused => DROP_BODY,

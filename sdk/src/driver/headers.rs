@@ -91,6 +91,7 @@ impl<P: Plugin> Driver<P> {
 
     /// Response headers that belong to a rewritten request.
     fn reply_headers(&self, stream: &mut Stream<P>, end_of_stream: bool) -> u32 {
+        stream.control.is_reply.set(true);
         let side = stream.control.side(Direction::Response);
         if !end_of_stream {
             side.headers.set(HeadersState::Held);

@@ -54,6 +54,13 @@ impl<P: Plugin> fmt::Debug for Driver<P> {
     }
 }
 
+impl<P: Plugin> Drop for Driver<P> {
+    fn drop(&mut self) {
+        // They own handles to the VM that owns them. In a module nothing is ever dropped so.
+        self.vm.tasks.clear();
+    }
+}
+
 impl<P: Plugin> Default for Driver<P> {
     fn default() -> Self {
         Self::new()
