@@ -110,7 +110,18 @@ impl<P: Plugin> Driver<P> {
 }
 
 /// Makes the edits of a verdict.
+#[inline]
 pub(super) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
+    if let BodyAction::Pass = action {
+        // What nearly every chunk gets.
+        chunk.commit()?;
+        return Ok(Verdict::Pass);
+    }
+    settle_edits(action, chunk)
+}
+
+#[inline(never)]
+fn settle_edits(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
     let verdict = match action {
         BodyAction::Pass | BodyAction::Replied(_) => Verdict::Pass,
         BodyAction::Edit(bytes) => {
