@@ -95,3 +95,8 @@ pub use unconfigured::{AnyHost, OnHigress, Unconfigured};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Patterns of plugins, side by side with the same ones in Go.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../../docs/patterns.md")]
+pub mod patterns {}

@@ -1,7 +1,5 @@
 //! What only Higress has, and plugins that are only a filter.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::path::Path;
 use std::time::Duration;
 
