@@ -353,8 +353,8 @@ pub(crate) fn upstream_hosts<'scope>(scope: &'scope Scope<'_>) -> Result<&'scope
 }
 
 /// Chooses the endpoint that the request goes to. Hosts of ABI 0.2.100 only.
-pub(crate) fn set_upstream_host(address: &str) -> Result<()> {
-    // SAFETY: pointer and length describe a live string, which the host only reads.
+pub(crate) fn set_upstream_host(address: &[u8]) -> Result<()> {
+    // SAFETY: pointer and length describe a live slice, which the host only reads.
     let status = unsafe { raw::proxy_set_upstream_override_host(address.as_ptr(), address.len()) };
     done("proxy_set_upstream_override_host", status)
 }

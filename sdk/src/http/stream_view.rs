@@ -114,6 +114,11 @@ impl<'a> Stream<'a> {
         StreamHandle { vm: Rc::clone(self.0.vm), context: self.0.control.context }
     }
 
+    /// What was fetched in this callback lies here until it ends.
+    pub(crate) fn scope(&self) -> &'a Scope<'a> {
+        self.0.scope
+    }
+
     pub(crate) fn higress_only(&self, what: &'static str) -> Result<()> {
         if self.0.vm.is_higress()? {
             Ok(())
