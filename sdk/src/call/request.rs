@@ -135,9 +135,7 @@ impl Request {
     }
 
     fn begin(&mut self, method: &str, url: &str) -> Result<(), CallError> {
-        if !is_token(method.as_bytes()) {
-            return Err(CallError::InvalidMethod);
-        }
+        check_method(method)?;
         let target = Target::parse(url)?;
         self.headers.add(b":method", &[method.as_bytes()])?;
         self.headers.add(b":path", &[target.slash.as_bytes(), target.path.as_bytes()])?;
@@ -149,17 +147,7 @@ impl Request {
     }
 
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), CallError> {
-        let position = self.given;
-        let is_reserved = |reserved: &&[u8]| name.eq_ignore_ascii_case(reserved);
-        if name.starts_with(b":") || RESERVED.iter().any(is_reserved) {
-            return Err(CallError::ReservedHeader { position });
-        }
-        if !is_token(name) {
-            return Err(CallError::InvalidHeaderName { position });
-        }
-        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(CallError::InvalidHeaderValue { position });
-        }
+        check_header(name, value, self.given)?;
         self.headers.add(name, &[value])
     }
 }
@@ -185,6 +173,26 @@ impl Encoded<'_> {
     pub(crate) fn body(&self) -> &[u8] {
         &self.request.body
     }
+}
+
+/// Whether a request may have this method.
+pub(crate) fn check_method(method: &str) -> Result<(), CallError> {
+    if is_token(method.as_bytes()) { Ok(()) } else { Err(CallError::InvalidMethod) }
+}
+
+/// Whether an author may give this header, the `position`th one.
+pub(crate) fn check_header(name: &[u8], value: &[u8], position: usize) -> Result<(), CallError> {
+    let is_reserved = |reserved: &&[u8]| name.eq_ignore_ascii_case(reserved);
+    if name.starts_with(b":") || RESERVED.iter().any(is_reserved) {
+        return Err(CallError::ReservedHeader { position });
+    }
+    if !is_token(name) {
+        return Err(CallError::InvalidHeaderName { position });
+    }
+    if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        return Err(CallError::InvalidHeaderValue { position });
+    }
+    Ok(())
 }
 
 /// What a host takes, which reads the number as a signed one, and 0 as no timeout.
