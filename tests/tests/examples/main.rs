@@ -2,4 +2,5 @@
 
 mod per_domain;
 mod quota;
+mod rebuild;
 mod rewrite;
