@@ -53,7 +53,12 @@ impl<P: Plugin> Driver<P> {
         side.waiting.set(false);
         side.held.set(0);
         match result {
-            Ok(Resume::Continue) => true,
+            Ok(Resume::Continue) => {
+                if let Purpose::Headers(_) = purpose {
+                    self.note_length(stream, direction);
+                }
+                true
+            }
             Ok(Resume::Detach) => {
                 stream.filter = None;
                 true

@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use super::control::SentLength;
 use super::stream_view::StreamHandle;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
@@ -82,12 +83,19 @@ impl Deref for HeldHeaders {
 pub struct HeldBody {
     headers: HeldHeaders,
     buffer: Buffer,
+    sent_length: SentLength,
 }
 
 impl HeldBody {
-    pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
-        let headers = HeldHeaders::new(handle, direction, released);
-        Self { headers, buffer: Buffer::body(direction) }
+    /// A body whose headers wait, or have been sent on with this length.
+    pub(crate) fn new(
+        handle: StreamHandle,
+        direction: Direction,
+        released: Option<SentLength>,
+    ) -> Self {
+        let headers = HeldHeaders::new(handle, direction, released.is_some());
+        let sent_length = released.unwrap_or_default();
+        Self { headers, buffer: Buffer::body(direction), sent_length }
     }
 
     /// The whole body, to be kept.
@@ -106,12 +114,13 @@ impl HeldBody {
     ///
     /// # Errors
     /// [`Error::LengthSent`] when the headers have been sent with a `content-length` of another
-    /// value.
+    /// value. No host tells the length of response headers that were sent, so a response that the
+    /// filter held by itself, not by [`BodyMode::Buffer`](super::BodyMode::Buffer), is not checked.
     pub fn replace(&self, body: impl AsRef<[u8]>) -> Result<()> {
         let body = body.as_ref();
         self.headers.handle.act(|scope| {
             if self.headers.released {
-                check_sent_length(scope, self.headers.map, body.len())?;
+                check_sent_length(scope, self.headers.map, self.sent_length, body.len())?;
             }
             host::set_buffer(self.buffer, Place::All, body)?;
             if self.headers.released {
@@ -140,17 +149,33 @@ pub(crate) fn fix_length(scope: &Scope<'_>, headers: Map, length: usize) -> Resu
     Ok(())
 }
 
+/// The `content-length` of headers that are about to be sent on.
+pub(crate) fn sent_length(scope: &Scope<'_>, headers: Map) -> Result<SentLength> {
+    Ok(length_of(host::header(scope, headers, "content-length")?))
+}
+
 /// Refuses a length other than the one that was sent.
-pub(crate) fn check_sent_length(scope: &Scope<'_>, headers: Map, length: usize) -> Result<()> {
-    let path = match headers {
-        Map::ResponseHeaders => "response\0headers\0content-length",
-        _ => "request\0headers\0content-length",
+pub(crate) fn check_sent_length(
+    scope: &Scope<'_>,
+    headers: Map,
+    sent: SentLength,
+    length: usize,
+) -> Result<()> {
+    let sent = match sent {
+        SentLength::Unknown if headers == Map::RequestHeaders => {
+            length_of(host::property(scope, "request\0headers\0content-length")?)
+        }
+        known => known,
     };
-    let mut digits = [0; DIGITS];
-    match host::property(scope, path)? {
-        Some(sent) if sent != decimal(length, &mut digits) => Err(Error::LengthSent),
+    match sent {
+        SentLength::Bytes(sent) if sent != length as u64 => Err(Error::LengthSent),
         _ => Ok(()),
     }
+}
+
+fn length_of(header: Option<&[u8]>) -> SentLength {
+    let number = header.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    number.map_or(SentLength::None, SentLength::Bytes)
 }
 
 /// As many as the longest number of 64 bits has.
