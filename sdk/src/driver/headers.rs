@@ -94,6 +94,9 @@ impl<P: Plugin> Driver<P> {
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
+        if let Purpose::Headers(direction) | Purpose::Body(direction) = purpose {
+            self.vm.holds.begin(stream.control.context, direction);
+        }
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
             Started::Waiting(_) => stop,
             Started::Ended(result) => {

@@ -47,6 +47,7 @@ impl<P: Plugin> Driver<P> {
             Purpose::Body(Direction::Response) => (Direction::Response, "response_body"),
             Purpose::Relay | Purpose::Nudge | Purpose::Nothing => return false,
         };
+        self.vm.holds.end(stream.control.context, direction);
         let side = stream.control.side(direction);
         side.headers.set(HeadersState::Sent);
         side.given_away.set(false);

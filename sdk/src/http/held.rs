@@ -18,51 +18,62 @@ use crate::memory::Scope;
 /// for a task outlives the callbacks of its stream.
 ///
 /// # Errors
-/// [`Error::StreamGone`] when the stream has ended (its tasks are dropped then, so only a handle
-/// that was given to another task can see it), and [`Error::HeadersReleased`] when the headers have
-/// been sent on.
+/// [`Error::StreamGone`] when the stream has ended, and [`Error::HeadersReleased`] when the headers
+/// have been sent on. A task is dropped before it could see either, so it is for handles that were
+/// given to another one.
 ///
 /// [`RequestHeaders::wait`]: super::RequestHeaders::wait
 /// [`ResponseHeaders::wait`]: super::ResponseHeaders::wait
 #[derive(Debug)]
 pub struct HeldHeaders {
     handle: StreamHandle,
+    direction: Direction,
     map: Map,
     released: bool,
 }
 
 impl HeldHeaders {
     pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
-        Self { handle, map: Map::headers(direction), released }
+        Self { handle, direction, map: Map::headers(direction), released }
     }
 
     /// The first value of a header. Names are lower case; pseudo headers begin with a colon.
     pub fn get(&self, name: &str) -> Result<Option<Bytes>> {
-        self.check()?;
-        self.handle
-            .act(|scope| Ok(host::header(scope, self.map, name)?.map(Bytes::copy_from_slice)))
+        self.change(|scope| Ok(host::header(scope, self.map, name)?.map(Bytes::copy_from_slice)))
     }
 
     /// Sets a header and removes all others of that name.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::set_header(self.map, name, value.as_ref()))
+        self.change(|_| host::set_header(self.map, name, value.as_ref()))
     }
 
     /// Adds a header behind those of the same name.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::add_header(self.map, name, value.as_ref()))
+        self.change(|_| host::add_header(self.map, name, value.as_ref()))
     }
 
     /// Removes all headers of a name; there need not be any.
     pub fn remove(&self, name: &str) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::remove_header(self.map, name))
+        self.change(|_| host::remove_header(self.map, name))
     }
 
-    fn check(&self) -> Result<()> {
-        if self.released { Err(Error::HeadersReleased) } else { Ok(()) }
+    fn change<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
+        if self.released {
+            return Err(Error::HeadersReleased);
+        }
+        self.while_held(Error::HeadersReleased, work)
+    }
+
+    /// Does something while the task has not ended that the stream waits for.
+    fn while_held<R>(
+        &self,
+        otherwise: Error,
+        work: impl FnOnce(&Scope<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let StreamHandle { vm, context } = &self.handle;
+        self.handle.act(|scope| {
+            if vm.holds.has(*context, self.direction) { work(scope) } else { Err(otherwise) }
+        })
     }
 }
 
@@ -78,7 +89,7 @@ impl Deref for HeldHeaders {
 /// too.
 ///
 /// # Errors
-/// As for [`HeldHeaders`].
+/// As for [`HeldHeaders`], and [`Error::BodyReleased`] when the body has been sent on.
 #[derive(Debug)]
 pub struct HeldBody {
     headers: HeldHeaders,
@@ -103,9 +114,9 @@ impl HeldBody {
     /// # Cost
     /// One host call, one allocation of the body's length; the host copies it there.
     pub fn bytes(&self) -> Result<Bytes> {
-        let handle = &self.headers.handle;
-        handle.act(|_| {
-            let body = host::owned_buffer(&handle.vm.arena, self.buffer, 0, usize::MAX)?;
+        let arena = &self.headers.handle.vm.arena;
+        self.headers.while_held(Error::BodyReleased, |_| {
+            let body = host::owned_buffer(arena, self.buffer, 0, usize::MAX)?;
             Ok(Bytes::from(body))
         })
     }
@@ -118,7 +129,7 @@ impl HeldBody {
     /// filter held by itself, not by [`BodyMode::Buffer`](super::BodyMode::Buffer), is not checked.
     pub fn replace(&self, body: impl AsRef<[u8]>) -> Result<()> {
         let body = body.as_ref();
-        self.headers.handle.act(|scope| {
+        self.headers.while_held(Error::BodyReleased, |scope| {
             if self.headers.released {
                 check_sent_length(scope, self.headers.map, self.sent_length, body.len())?;
             }
