@@ -10,7 +10,7 @@ use crate::plugin::Plugin;
 use crate::vm::{BoxedTask, Purpose};
 
 /// What is left of a verdict when its edits have been made.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Pass,
     Hold,
     Wait(BoxedTask),
@@ -114,7 +114,7 @@ impl<P: Plugin> Driver<P> {
 
 /// Makes the edits of a verdict.
 #[inline]
-pub(super) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
+pub(crate) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
     if let BodyAction::Pass = action {
         // What nearly every chunk gets.
         chunk.commit()?;

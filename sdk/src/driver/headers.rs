@@ -70,6 +70,10 @@ impl<P: Plugin> Driver<P> {
             HeadersAction::Relay(_) if end_of_stream => PASS,
             HeadersAction::Relay(relaying) => {
                 let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
+                // Nobody knows how long the body will be.
+                if let Err(error) = host::remove_header(Map::ResponseHeaders, "content-length") {
+                    crate::warn!("content-length: {error}");
+                }
                 self.begin_relay(stream, relaying.0, inject);
                 PASS
             }

@@ -28,6 +28,8 @@ use crate::log;
 use crate::plugin::{Host, Plugin};
 use crate::vm::{Tasks, Vm};
 use answer::{PASS, Ran, failed};
+#[cfg(feature = "proxy-wasm")]
+pub(crate) use body::{Verdict, settle};
 use contexts::Contexts;
 use stream::Stream;
 
