@@ -682,6 +682,63 @@ fn tasks_of_every_phase_can_reply() {
     }
 }
 
+/// A reply is the end of it, whatever its task says then.
+#[test]
+fn a_stream_that_was_answered_does_not_go_on() {
+    for case in Case::ALL {
+        for response in [false, true] {
+            for (waits_before, waits_after) in
+                [(false, false), (true, false), (false, true), (true, true)]
+            {
+                for end in 0..3 {
+                    let task = move || {
+                        async move |held: HeldHeaders| {
+                            if waits_before {
+                                auth().get("/").send().await?;
+                            }
+                            let replied = held.reply(&Reply::new(401).body(b"who?"))?;
+                            if waits_after {
+                                auth().get("/").send().await?;
+                            }
+                            match end {
+                                0 => Ok(replied),
+                                1 => Ok(Resume::Continue),
+                                _ => Err(Error::Plugin("too late")),
+                            }
+                        }
+                    };
+                    let script = Script::new();
+                    let script = if response {
+                        script.response_headers(move |headers| {
+                            if headers.get(":status")? == Some(b"401") {
+                                return Ok(HeadersAction::Continue);
+                            }
+                            Ok(headers.wait(task()))
+                        })
+                    } else {
+                        script.request_headers(move |headers| Ok(headers.wait(task())))
+                    };
+                    let mut host = case.with(AUTH, script);
+                    let call = Call::post("/").chunks(["a", "b"]);
+                    let outcome = host.send(call.answer(Answer::new(200).body("c"))).unwrap();
+                    let what = format!("{case:?} {response} {waits_before} {waits_after} {end}");
+                    let fails_at_once = end == 2 && !waits_after && case.refuse;
+                    if fails_at_once && outcome.downstream.text() != "who?" {
+                        // Then it was answered twice in one callback, and both refuse.
+                        assert_eq!(outcome.downstream.header(":status").as_deref(), Some("500"));
+                    } else {
+                        assert_eq!(outcome.downstream.text(), "who?", "{what}");
+                        assert_eq!(outcome.downstream.header(":status").as_deref(), Some("401"));
+                    }
+                    assert!(outcome.downstream.ended && !outcome.reset, "{what}");
+                    assert!(response || !outcome.upstream.ended, "{what}");
+                    assert_eq!((outcome.stalled, misuse(&mut host)), (None, vec![]), "{what}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_call_outside_of_a_task_is_refused() {
     let mut call = Box::pin(auth().get("/").send());
