@@ -76,6 +76,8 @@ pub(crate) struct Side {
     pub sent_length: Cell<SentLength>,
     /// Bytes at the front of the host's buffer that were given before.
     pub held: Cell<usize>,
+    /// Edits have changed the length of the body, which the headers may still say.
+    pub length_changed: Cell<bool>,
     /// A part of the body was sent on, or dropped.
     pub has_passed: Cell<bool>,
     /// The last chunk was given.

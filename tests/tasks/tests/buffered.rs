@@ -309,13 +309,17 @@ proptest! {
         message in messages(),
         case in cases(),
         hold: bool,
-        verdicts in prop::collection::vec(0_u8..5, 12),
+        verdicts in prop::collection::vec(0_u8..6, 12),
     ) {
-        let message = Message { content_length: false, ..message };
+        // Headers that were sent on are the filter's business, chunk by chunk.
+        let message = Message { content_length: message.content_length && hold, ..message };
         let expected = Rc::new(RefCell::new((Vec::new(), Vec::new(), 0)));
         let oracle = Rc::clone(&expected);
         let lasts = Rc::new(Cell::new(0));
         let ended = Rc::clone(&lasts);
+        // Whether the headers left before the end with the length that they had.
+        let said = Rc::new(Cell::new(None));
+        let (said_so, arrived) = (Rc::clone(&said), Cell::new(0));
         let script = on(message.response, BodyMode::Stream, hold, move |chunk| {
             let mut state = oracle.borrow_mut();
             let (out, held, at) = &mut *state;
@@ -325,14 +329,26 @@ proptest! {
             assert_eq!(chunk.held(), held.len());
             let bytes = chunk.bytes()?.to_vec();
             assert!(bytes.starts_with(held), "what was held comes first");
+            arrived.set(arrived.get() + bytes.len() - held.len());
             held.clear();
             let is_edit = matches!(verdict, 2 | 3) && !chunk.is_released();
-            Ok(match verdict {
+            let action = match verdict {
                 0 if !chunk.is_last() => {
                     held.extend_from_slice(&bytes);
                     BodyAction::Hold
                 }
                 1 => BodyAction::Drop,
+                5 if !chunk.is_released() => {
+                    // Longer, and held with what comes.
+                    chunk.append(b"+")?;
+                    let all = [&bytes[..], b"+"].concat();
+                    if chunk.is_last() {
+                        out.extend_from_slice(&all);
+                    } else {
+                        held.extend_from_slice(&all);
+                    }
+                    BodyAction::Hold
+                }
                 2 if is_edit => {
                     let new = format!("[{}]", bytes.len());
                     out.extend_from_slice(new.as_bytes());
@@ -357,7 +373,12 @@ proptest! {
                     out.extend_from_slice(&bytes);
                     BodyAction::Pass
                 }
-            })
+            };
+            let leaves = chunk.is_last() || !matches!(action, BodyAction::Hold);
+            if leaves && said_so.get().is_none() {
+                said_so.set(Some(!chunk.is_last() && out.len() == arrived.get()));
+            }
+            Ok(action)
         });
         let mut host = case.with(AUTH, script);
         let outcome = message.send(&mut host);
@@ -369,6 +390,9 @@ proptest! {
         prop_assert!(seen.ended && outcome.downstream.ended);
         prop_assert_eq!(seen.trailers.is_empty(), !message.trailers);
         prop_assert_eq!(lasts.get(), 1);
+        if let Some(length) = seen.header("content-length").filter(|_| said.get() == Some(false)) {
+            prop_assert_eq!(length, seen.body.len().to_string());
+        }
     }
 
     /// Windows of any size are the body, with one host call for each.
@@ -470,6 +494,39 @@ fn a_body_that_is_nothing_but_trailers_is_given_once() {
                 let outcome = host.send(Call::post("/").trailer("t", "1")).unwrap();
                 assert_eq!((calls.get(), outcome.stalled), (1, None));
                 assert!(outcome.upstream.ended && !outcome.upstream.trailers.is_empty());
+            }
+        }
+    }
+}
+
+/// An error comes too late for edits that were made, and the message is a whole one all the same.
+#[test]
+fn an_error_behind_an_edit_leaves_a_message() {
+    for higress in [false, true] {
+        let case = Case { higress, refuse: false };
+        for fails_at in ["a", "b"] {
+            for response in [false, true] {
+                for trailers in [false, true] {
+                    let script = on(response, BodyMode::Stream, true, move |chunk| {
+                        let fails = chunk.bytes()?.ends_with(fails_at.as_bytes());
+                        chunk.append(b"+++")?;
+                        if fails {
+                            Err(Error::Plugin("behind the edit"))
+                        } else {
+                            Ok(BodyAction::Hold)
+                        }
+                    });
+                    let chunks = ["a", "b", "c"].map(str::to_owned).to_vec();
+                    let message =
+                        Message { response, chunks, http1: false, trailers, content_length: true };
+                    let mut host = case.with(AUTH, script);
+                    let outcome = message.send(&mut host);
+                    let seen = message.seen(&outcome);
+                    let expected = if fails_at == "a" { "a+++bc" } else { "a+++b+++c" };
+                    assert_eq!(seen.text(), expected);
+                    assert_eq!(seen.header("content-length"), None, "{case:?} {response}");
+                    assert!(seen.ended);
+                }
             }
         }
     }
