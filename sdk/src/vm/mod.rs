@@ -5,6 +5,7 @@
 
 mod calls;
 mod current;
+mod host_timer;
 mod pool;
 mod ready;
 mod tasks;

@@ -97,7 +97,12 @@ impl Tasks {
     /// Polls a new task for the first time, and keeps it if it waits.
     pub fn start(vm: &Rc<Vm>, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
         let id = vm.tasks.insert(owner, purpose, task);
-        match Self::poll_one(vm, id) {
+        // Whoever starts it goes on with a context of its own, which the poll may have left. That
+        // one may have ended meanwhile.
+        let before = vm.effective.get();
+        let result = Self::poll_one(vm, id);
+        let _ = vm.act_on(before);
+        match result {
             Some(result) => Started::Ended(result),
             None => Started::Waiting(id),
         }
