@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::http::Resume;
+use crate::lease::{self, Candidate, Leader, Lease};
 use crate::plugin::Plugin;
 use crate::shared::SharedData;
 use crate::time;
@@ -71,6 +72,43 @@ impl<P: Plugin> PluginContext<P> {
         if let Started::Ended(Err(error)) = Tasks::start(&self.vm, owner, Purpose::Nothing, task) {
             crate::error!("task: {error}");
         }
+    }
+
+    /// Stands for [leadership](crate::lease) among all workers that run the plugin, for a
+    /// [term](Lease::TERM) of 15 s that is renewed by itself.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use chunkwise::{Plugin, PluginContext, Result};
+    /// # fn start<P: Plugin>(context: &PluginContext<P>) -> Result<()> {
+    /// let leader = context.lead();
+    /// context.every(Duration::from_secs(10), move |_| {
+    ///     if leader.is_leader()? {
+    ///         chunkwise::info!("leader task");
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// A few allocations when it begins, and host calls as [there](crate::lease). The host's errors
+    /// are logged when they begin, and the worker does not lead while they last.
+    pub fn lead(&self) -> Leader {
+        self.lead_with(Lease::new())
+    }
+
+    /// As [`lead`](Self::lead), for another [term](Lease::term).
+    pub fn lead_for(&self, term: Duration) -> Leader {
+        self.lead_with(Lease::new().term(term))
+    }
+
+    /// As [`lead`](Self::lead), for one of several things that a plugin leads in.
+    pub fn lead_with(&self, lease: Lease) -> Leader {
+        let candidate = Rc::new(Candidate::new(&self.vm, lease));
+        self.spawn(lease::run(Rc::downgrade(&candidate)));
+        Leader::new(candidate)
     }
 
     /// Does something with the values that all workers share.

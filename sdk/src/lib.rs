@@ -69,6 +69,7 @@ mod context;
 mod driver;
 mod error;
 pub mod http;
+pub mod lease;
 pub mod log;
 pub mod memory;
 pub mod metrics;

@@ -27,7 +27,7 @@ pub struct SharedData<'a> {
 
 /// Which of all settings of shared values one is; no two settings have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(u32);
+pub struct Version(pub(crate) u32);
 
 /// A value, and the version that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

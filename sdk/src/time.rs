@@ -59,7 +59,8 @@ impl Interval {
     }
 }
 
-async fn sleep_until(due: u64) -> Result<()> {
+/// Waits until a time of the host's clock; for one that has passed, until a timer fires.
+pub(crate) async fn sleep_until(due: u64) -> Result<()> {
     let mut timer: Option<Timer> = None;
     poll_fn(|context| {
         match &timer {
