@@ -123,17 +123,19 @@ impl Candidate {
         let found = shared.get(key)?;
         // No host call while it is borrowed.
         let step = claim.borrow_mut().consider(found, now);
-        match step {
-            Step::Wait { until } => Ok(Some(until)),
-            Step::Write { record, over } => {
-                let swap = match over {
-                    None => shared.create(key, record.encode())?,
-                    Some(version) => shared.compare_and_swap(key, record.encode(), version)?,
-                };
-                claim.borrow_mut().wrote(record, swap);
-                Ok(None)
+        let (record, swap) = match step {
+            Step::Wait { until } => return Ok(Some(until)),
+            Step::Write { record, over: None } => (record, shared.create(key, record.encode())?),
+            Step::Write { record, over: Some(version) } => {
+                (record, shared.compare_and_swap(key, record.encode(), version)?)
             }
-        }
+            Step::Replace { record, over } => {
+                crate::warn!("somebody has written over the shared value {key}: it is replaced");
+                (record, shared.compare_and_swap(key, record.encode(), over)?)
+            }
+        };
+        claim.borrow_mut().wrote(record, swap);
+        Ok(None)
     }
 
     /// Leads no more, and lets others lead at once.

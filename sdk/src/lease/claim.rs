@@ -20,6 +20,8 @@ pub(super) struct Claim {
 pub(super) enum Step {
     /// Write this over what was read, whose version it is; `None` where nothing was there.
     Write { record: Record, over: Option<Version> },
+    /// The same, over something that is no record.
+    Replace { record: Record, over: Version },
     /// Look again then, or sooner.
     Wait { until: u64 },
 }
@@ -69,7 +71,11 @@ impl Claim {
                     Some((known, since)) if known == version => {
                         let until = since.saturating_add(self.term);
                         let is_stale = now >= until || since > now;
-                        if is_stale { Step::Write { record, over } } else { Step::Wait { until } }
+                        if is_stale {
+                            Step::Replace { record, over: version }
+                        } else {
+                            Step::Wait { until }
+                        }
                     }
                     _ => {
                         self.garbage = Some((version, now));
@@ -169,6 +175,11 @@ mod tests {
                     let _ = store.swap(&record.encode(), Some(over));
                     At::Idle
                 }
+                At::HasRead(Step::Replace { record, over }) => {
+                    let swap = store.swap(&record.encode(), Some(over));
+                    self.claim.wrote(record, swap);
+                    At::Idle
+                }
                 At::HasRead(Step::Wait { .. }) | At::Resigns(None, _) => At::Idle,
             };
         }
@@ -239,7 +250,7 @@ mod tests {
         assert_eq!(claim.consider(found(2), 50), Step::Wait { until: 50 + TERM });
         assert_eq!(claim.consider(found(2), 49 + TERM), Step::Wait { until: 50 + TERM });
         let record = Record { owner: Owner([1; 16]), until: 50 + 2 * TERM };
-        let over = Some(Version(2));
-        assert_eq!(claim.consider(found(2), 50 + TERM), Step::Write { record, over });
+        let over = Version(2);
+        assert_eq!(claim.consider(found(2), 50 + TERM), Step::Replace { record, over });
     }
 }
