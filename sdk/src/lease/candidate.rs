@@ -114,7 +114,7 @@ impl Candidate {
         next
     }
 
-    /// `Some`: another one leads until then.
+    /// `Some`: there is something to do by then.
     fn compete(&self, now: u64) -> Result<Option<u64>> {
         let (key, claim) = self.claim(now)?;
         let scope = self.vm.arena.scope();
@@ -125,6 +125,11 @@ impl Candidate {
         let step = claim.borrow_mut().consider(found, now);
         let (record, swap) = match step {
             Step::Wait { until } => return Ok(Some(until)),
+            Step::Watch { version } => {
+                let now = host::now()?;
+                claim.borrow_mut().watch(version, now);
+                return Ok(None);
+            }
             Step::Write { record, over: None } => (record, shared.create(key, record.encode())?),
             Step::Write { record, over: Some(version) } => {
                 (record, shared.compare_and_swap(key, record.encode(), version)?)

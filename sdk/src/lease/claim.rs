@@ -11,7 +11,7 @@ pub(super) struct Claim {
     term: u64,
     /// Until when it leads.
     until: u64,
-    /// What is there instead of a record, and since when it has been.
+    /// What is there instead of a record, and when it has been there for a term.
     garbage: Option<(Version, u64)>,
 }
 
@@ -24,6 +24,8 @@ pub(super) enum Step {
     Replace { record: Record, over: Version },
     /// Look again then, or sooner.
     Wait { until: u64 },
+    /// [Watch](Claim::watch) something that is no record.
+    Watch { version: Version },
 }
 
 impl Claim {
@@ -68,22 +70,20 @@ impl Claim {
                 // It may be the record of another version of this library, whose owner leads; then
                 // it is written anew within a term.
                 match self.garbage {
-                    Some((known, since)) if known == version => {
-                        let until = since.saturating_add(self.term);
-                        let is_stale = now >= until || since > now;
-                        if is_stale {
-                            Step::Replace { record, over: version }
-                        } else {
-                            Step::Wait { until }
-                        }
+                    Some((known, until)) if known == version && now >= until => {
+                        Step::Replace { record, over: version }
                     }
-                    _ => {
-                        self.garbage = Some((version, now));
-                        Step::Wait { until: record.until }
-                    }
+                    Some((known, until)) if known == version => Step::Wait { until },
+                    _ => Step::Watch { version },
                 }
             }
         }
+    }
+
+    /// Something that is no record was seen, at a time that was read after it. That from
+    /// [before](Self::consider) would not do: whoever led when it was written does so for a term.
+    pub fn watch(&mut self, version: Version, now: u64) {
+        self.garbage = Some((version, now.saturating_add(self.term)));
     }
 
     /// What became of the write.
@@ -180,6 +180,10 @@ mod tests {
                     self.claim.wrote(record, swap);
                     At::Idle
                 }
+                At::HasRead(Step::Watch { version }) => {
+                    self.claim.watch(version, store.now);
+                    At::Idle
+                }
                 At::HasRead(Step::Wait { .. }) | At::Resigns(None, _) => At::Idle,
             };
         }
@@ -246,8 +250,12 @@ mod tests {
     fn what_is_no_record_is_taken_over_when_it_has_not_changed_for_a_term() {
         let mut claim = Claim::new(Owner([1; 16]), TERM);
         let found = |version| Some(Versioned { value: b"?".as_slice(), version: Version(version) });
-        assert_eq!(claim.consider(found(1), 10), Step::Wait { until: 10 + TERM });
-        assert_eq!(claim.consider(found(2), 50), Step::Wait { until: 50 + TERM });
+        let watch = |version| Step::Watch { version: Version(version) };
+        assert_eq!(claim.consider(found(1), 9), watch(1));
+        claim.watch(Version(1), 10);
+        assert_eq!(claim.consider(found(1), 11), Step::Wait { until: 10 + TERM });
+        assert_eq!(claim.consider(found(2), 49), watch(2), "somebody is there");
+        claim.watch(Version(2), 50);
         assert_eq!(claim.consider(found(2), 49 + TERM), Step::Wait { until: 50 + TERM });
         let record = Record { owner: Owner([1; 16]), until: 50 + 2 * TERM };
         let over = Version(2);
