@@ -6,7 +6,7 @@ use crate::memory::Scope;
 
 /// A version that no value has: hosts count versions from 1, all values together, and would have to
 /// set four thousand million of them.
-const NO_ONES: Version = Version(u32::MAX);
+pub(crate) const NO_ONES: Version = Version(u32::MAX);
 
 /// Values that all plugins with the same VM id share, in all workers of a proxy.
 ///

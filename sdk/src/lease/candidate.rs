@@ -123,22 +123,20 @@ impl Candidate {
         let found = shared.get(key)?;
         // No host call while it is borrowed.
         let step = claim.borrow_mut().consider(found, now);
-        let (record, swap) = match step {
+        let (record, over) = match step {
             Step::Wait { until } => return Ok(Some(until)),
             Step::Watch { version } => {
                 let now = host::now()?;
                 claim.borrow_mut().watch(version, now);
                 return Ok(None);
             }
-            Step::Write { record, over: None } => (record, shared.create(key, record.encode())?),
-            Step::Write { record, over: Some(version) } => {
-                (record, shared.compare_and_swap(key, record.encode(), version)?)
-            }
+            Step::Write { record, over } => (record, over),
             Step::Replace { record, over } => {
                 crate::warn!("somebody has written over the shared value {key}: it is replaced");
-                (record, shared.compare_and_swap(key, record.encode(), over)?)
+                (record, over)
             }
         };
+        let swap = shared.compare_and_swap(key, record.encode(), over)?;
         claim.borrow_mut().wrote(record, swap);
         Ok(None)
     }

@@ -1,7 +1,7 @@
 //! What one candidate decides: no host call is made here.
 
 use super::record::{LONGEST, Owner, Record};
-use crate::shared::{Swap, Version, Versioned};
+use crate::shared::{NO_ONES, Swap, Version, Versioned};
 
 /// What a candidate knows.
 #[derive(Debug)]
@@ -18,8 +18,9 @@ pub(super) struct Claim {
 /// What a candidate does about the shared value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Write this over what was read, whose version it is; `None` where nothing was there.
-    Write { record: Record, over: Option<Version> },
+    /// Write this over what was read, whose version it is; where nothing was there, unless
+    /// something is by now.
+    Write { record: Record, over: Version },
     /// The same, over something that is no record.
     Replace { record: Record, over: Version },
     /// Look again then, or sooner.
@@ -53,13 +54,12 @@ impl Claim {
     pub fn consider(&mut self, found: Option<Versioned<'_>>, now: u64) -> Step {
         let record = Record { owner: self.owner, until: now.saturating_add(self.term) };
         let Some(Versioned { value, version }) = found else {
-            return Step::Write { record, over: None };
+            return Step::Write { record, over: NO_ONES };
         };
-        let over = Some(version);
         match Record::parse(value, now) {
             Some(found) if found.owner == self.owner || found.until <= now => {
                 self.garbage = None;
-                Step::Write { record, over }
+                Step::Write { record, over: version }
             }
             Some(found) => {
                 (self.garbage, self.until) = (None, 0);
@@ -113,7 +113,8 @@ mod tests {
 
     const TERM: u64 = 90;
 
-    /// A store as hosts have it, and the clock that everybody reads.
+    /// A store as hosts have it (0 is no check, and an absent value is set whatever is asked for),
+    /// and the clock that everybody reads.
     #[derive(Default)]
     struct Store {
         value: Option<(Vec<u8>, u32)>,
@@ -122,9 +123,8 @@ mod tests {
     }
 
     impl Store {
-        fn swap(&mut self, new: &[u8], over: Option<Version>) -> Swap {
-            let fits =
-                self.value.as_ref().is_none_or(|(_, version)| over == Some(Version(*version)));
+        fn swap(&mut self, new: &[u8], Version(over): Version) -> Swap {
+            let fits = self.value.as_ref().is_none_or(|(_, version)| over == 0 || over == *version);
             if !fits {
                 return Swap::Lost;
             }
@@ -166,18 +166,13 @@ mod tests {
                 }
                 At::Idle => At::HasTime(store.now),
                 At::HasTime(now) => At::HasRead(self.claim.consider(found, now)),
-                At::HasRead(Step::Write { record, over }) => {
+                At::HasRead(Step::Write { record, over } | Step::Replace { record, over }) => {
                     let swap = store.swap(&record.encode(), over);
                     self.claim.wrote(record, swap);
                     At::Idle
                 }
                 At::Resigns(Some(over), record) => {
-                    let _ = store.swap(&record.encode(), Some(over));
-                    At::Idle
-                }
-                At::HasRead(Step::Replace { record, over }) => {
-                    let swap = store.swap(&record.encode(), Some(over));
-                    self.claim.wrote(record, swap);
+                    let _ = store.swap(&record.encode(), over);
                     At::Idle
                 }
                 At::HasRead(Step::Watch { version }) => {
