@@ -32,7 +32,8 @@ impl<P: Plugin> PluginContext<P> {
     ///
     /// No period drifts: the n-th call is due n periods after the first, however late the host was
     /// before. Calls that a host has missed are not made up for. A tick that fails is logged, and
-    /// the next one is made. Any number of timers share the one that a host has.
+    /// the next one is made. Any number of timers share the one that a host has. A clock that is set
+    /// back puts them off by as much.
     ///
     /// ```
     /// # use chunkwise::{Plugin, PluginContext, Result};
@@ -47,7 +48,8 @@ impl<P: Plugin> PluginContext<P> {
     /// ```
     ///
     /// # Cost
-    /// One allocation. A tick: two or three host calls that read the clock and set the timer.
+    /// One allocation. A tick: three host calls that read the clock, and now and then one that sets
+    /// the timer.
     pub fn every(&self, period: Duration, mut tick: impl FnMut(&P) -> Result<()> + 'static) {
         let plugin = self.plugin.clone();
         self.spawn(async move {

@@ -21,10 +21,13 @@
 //! candidate that finds the time passed takes it over.
 //!
 //! # What is promised
-//! No two workers of a proxy lead at one time. The time up to which a worker says so was read before
-//! the value was written, and others take over when that time has passed by the clock that they read;
-//! all workers of a proxy read the same one, that of the machine. Setting that clock back by `x`
-//! puts a take-over off by `x` at most, and by no more than one term where `x` is above an hour.
+//! No two workers of a proxy lead at one time. The time until which a worker leads stands in the
+//! value, and others take over when it has passed by the clock that they read; all workers of a
+//! proxy read the same one, that of the machine. A clock that is set back puts a take-over off by as
+//! much; where that is more than an hour, a worker that stood still meanwhile may not know that it
+//! was followed.
+//!
+//! A value that is none is replaced when it has not changed for a term.
 //!
 //! Work that takes longer than what is left of the term may overlap with that of the next leader.
 //!
@@ -44,7 +47,8 @@
 //!   like a crash.
 //!
 //! # Cost
-//! Each worker: 6 host calls in a third of the term, one more for the leader.
+//! In a third of the term, each worker: a tick in which the clock is read three times and the value
+//! once, and the host's timer is set where that is needed. The leader writes the value as well.
 
 mod candidate;
 mod claim;

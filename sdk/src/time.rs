@@ -20,7 +20,8 @@ pub fn now() -> Result<Duration> {
 /// Waits at least this long.
 ///
 /// # Cost
-/// Host calls that read the clock (twice) and set the host's timer.
+/// One host call, which reads the clock; where nothing was due before, one more and one that sets
+/// the host's timer.
 ///
 /// # Errors
 /// [`Error::Plugin`] outside of a task of this plugin, and the host's.
