@@ -247,8 +247,9 @@ impl<'a> Chunk<'a> {
     ///
     /// # Errors
     /// [`Error::BodyIncomplete`] before the last chunk, [`Error::HeadersReleased`] when the request's
-    /// headers did not [wait](super::HeadersAction::Hold), and [`Error::Plugin`] for a method, URL
-    /// or header that is not one; nothing has been changed then.
+    /// headers did not [wait](super::HeadersAction::Hold), [`Error::BodyReleased`] for a body in the
+    /// place of an empty one that trailers ended, and [`Error::Plugin`] for a method, URL or header
+    /// that is not one; nothing has been changed then.
     pub fn route<F>(&mut self, call: &RouteCall, task: F) -> Result<BodyAction>
     where
         F: AsyncFnOnce(RouteReply) -> Result<Resume> + 'static,
@@ -258,6 +259,9 @@ impl<'a> Chunk<'a> {
         }
         let headers = self.headers()?;
         let target = call.check()?;
+        if call.body.is_some() {
+            self.writable()?;
+        }
         for (header, original) in [
             (":method", "x-envoy-original-method"),
             (":path", "x-envoy-original-path"),
