@@ -2,5 +2,6 @@
 
 mod fallback;
 mod model_router;
+mod per_domain;
 mod prompt_guard;
 mod upload_scan;
