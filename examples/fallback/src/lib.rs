@@ -32,20 +32,10 @@ const REPLY: u32 = 1024 * 1024;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
-    #[serde(default = "ask")]
     path: String,
-    #[serde(default = "chat_completions")]
     upstream_path: String,
     model: String,
     answer: Option<String>,
-}
-
-fn ask() -> String {
-    "/ask".to_owned()
-}
-
-fn chat_completions() -> String {
-    "/v1/chat/completions".to_owned()
 }
 
 /// What clients send.

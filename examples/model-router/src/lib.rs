@@ -35,9 +35,7 @@ impl Plugin for ModelRouter {
     const HOST: Host = HOST;
 
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
-        let settings: Settings = config.parse()?;
-        settings.check()?;
-        Ok(Self(settings))
+        Settings::read(config).map(Self)
     }
 
     fn filter(&self) -> Router {
@@ -59,7 +57,7 @@ impl Filter<ModelRouter> for Router {
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
         // Whoever sends it would choose the route.
-        headers.remove(&settings.header)?;
+        headers.remove(settings.header.as_str())?;
         if !headers.has_body() || !headers.is_json()? {
             return Ok(HeadersAction::Detach);
         }

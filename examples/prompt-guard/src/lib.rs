@@ -18,28 +18,20 @@ chunkwise::plugin!(PromptGuard, Higress);
 #[cfg(not(feature = "higress"))]
 chunkwise::plugin!(PromptGuard);
 
+/// How deep a request may be nested, for servers that read it by recursion.
+const DEEPEST: usize = 64;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Settings {
     system: String,
-    #[serde(default = "chat_completions")]
     path: String,
     #[serde(default = "mebibyte")]
     max_bytes: u32,
-    #[serde(default = "levels")]
-    max_depth: usize,
-}
-
-fn chat_completions() -> String {
-    "/v1/chat/completions".to_owned()
 }
 
 fn mebibyte() -> u32 {
     1024 * 1024
-}
-
-fn levels() -> usize {
-    64
 }
 
 /// The plugin with its configuration.
@@ -49,7 +41,6 @@ pub struct PromptGuard {
     message: String,
     path: String,
     max_bytes: u32,
-    max_depth: usize,
 }
 
 /// What the plugin has to know of a chat request. A second list of messages is an error here: which
@@ -66,7 +57,7 @@ impl Plugin for PromptGuard {
     const HOST: Host = HOST;
 
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
-        let Settings { system, path, max_bytes, max_depth } = config.parse()?;
+        let Settings { system, path, max_bytes } = config.parse()?;
         if system.is_empty() {
             return Err(ConfigError::invalid("system", "there is nothing to say"));
         }
@@ -74,7 +65,7 @@ impl Plugin for PromptGuard {
             return Err(ConfigError::invalid("path", "it does not begin with a slash"));
         }
         let message = serde_json::json!({ "role": "system", "content": system }).to_string();
-        Ok(Self { message, path, max_bytes, max_depth })
+        Ok(Self { message, path, max_bytes })
     }
 
     fn filter(&self) -> Guard {
@@ -87,7 +78,7 @@ impl PromptGuard {
     fn guarded(&self, body: &[u8]) -> Result<(usize, Vec<u8>), String> {
         let document = RawJson::find(body, &[]).filter(|document| document.raw().starts_with('{'));
         let document = document.ok_or("the body is not a JSON object")?;
-        if document.depth() > self.max_depth {
+        if document.depth() > DEEPEST {
             return Err("the body is nested too deeply".to_owned());
         }
         let ChatRequest { messages } =

@@ -33,7 +33,9 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const CONFIG: &str = r#"{"model": "m", "answer": "later"}"#;
+const CONFIG: &str = r#"{
+    "path": "/ask", "upstream_path": "/v1/chat/completions", "model": "m", "answer": "later"
+}"#;
 const QUESTION: &str = r#"{"question":"why \"so\"?"}"#;
 const TRANSLATED: &str = r#"{"messages":[{"content":"why \"so\"?","role":"user"}],"model":"m"}"#;
 const REPLY: &str = r#"{"id":1,"choices":[{"message":{"content":"be\ncause"}}]}"#;
@@ -151,7 +153,7 @@ pub fn replies_without_an_answer_are_answered_from_the_configuration(start: Star
 }
 
 pub fn without_a_fallback_it_is_a_bad_gateway(start: Start) {
-    let mut host = start(&hosts()[0], r#"{"model": "m"}"#).unwrap();
+    let mut host = start(&hosts()[0], &CONFIG.replace(r#", "answer": "later""#, "")).unwrap();
     for reply in no_answers() {
         let outcome = host.send(ask().body(QUESTION).answer(reply)).unwrap();
         answered(&outcome, "502", r#"{"error":"there is no answer"}"#);
@@ -221,14 +223,15 @@ pub fn callbacks_cost_what_they_must(start: Start) {
 }
 
 pub fn bad_configurations_name_the_field(start: Start) {
+    start(&hosts()[1], include_str!("../../config.json")).unwrap();
     for (configuration, expected) in [
-        ("", "missing field `model`"),
-        (r#"{"model": "m", "path": "ask"}"#, "path: it is no path"),
-        (r#"{"model": "m", "upstream_path": "/a b"}"#, "upstream_path: it is no path"),
-        (r#"{"model": "m", "upstream_path": ""}"#, "upstream_path: it is no path"),
-        (r#"{"model": "m", "answers": ["a"]}"#, "answers: unknown field `answers`"),
+        ("{}".to_owned(), "missing field `path`"),
+        (CONFIG.replace("/ask", "ask"), "path: it is no path"),
+        (CONFIG.replace("/v1/", "/v 1/"), "upstream_path: it is no path"),
+        (CONFIG.replace("/v1/chat/completions", ""), "upstream_path: it is no path"),
+        (CONFIG.replace("answer", "answers"), "answers: unknown field `answers`"),
     ] {
-        let error = start(&hosts()[1], configuration).unwrap_err().to_string();
+        let error = start(&hosts()[1], &configuration).unwrap_err().to_string();
         assert!(error.contains(expected), "{configuration}\n{error}");
     }
 }

@@ -34,7 +34,8 @@ macro_rules! tests {
 }
 pub(crate) use tests;
 
-const CONFIG: &str = r#"{"system": "Be \"kind\".", "max_bytes": 100, "max_depth": 4}"#;
+const CONFIG: &str =
+    r#"{"system": "Be \"kind\".", "path": "/v1/chat/completions", "max_bytes": 200}"#;
 const BODY: &str = r#"{"n":1.50, "messages": [{"role":"user","content":"]"}],"messages2":[]}"#;
 const GUARDED: &str = r#"{"n":1.50, "messages": [{"content":"Be \"kind\".","role":"system"},{"role":"user","content":"]"}],"messages2":[]}"#;
 
@@ -149,28 +150,32 @@ pub fn what_is_no_chat_request_is_refused(start: Start) {
             ("[[]]", "the body is not a JSON object"),
             (r#"{"messages": {}}"#, "`messages` is not a list"),
             (r#"{"messages": [], "mess\u0061ges": []}"#, "duplicate field `messages`"),
-            (r#"{"messages": [[[[1]]]]}"#, "nested too deeply"),
         ] {
             for call in [chat(), chat().http1()] {
                 refused(&host.send(call.body(body)).unwrap(), "400", reason);
             }
         }
-        let deep = [r#"{"a":"#, &"[".repeat(40), &"]".repeat(40), "}"];
-        refused(&host.send(chat().chunks(deep)).unwrap(), "400", "nested too deeply");
+        let mut nested = |depth: usize| {
+            let lists = ["[".repeat(depth - 1), "]".repeat(depth - 1)].concat();
+            let body = format!(r#"{{"messages": [], "a": {lists}}}"#);
+            host.send(chat().body(body)).unwrap()
+        };
+        assert!(nested(64).upstream.text().contains("kind"));
+        refused(&nested(65), "400", "the body is nested too deeply");
     }
 }
 
 pub fn what_is_too_long_is_refused_in_json(start: Start) {
     for setup in hosts() {
         let mut host = start(&setup, CONFIG).unwrap();
-        let sized = chat().header("content-length", "101").body("x".repeat(101));
+        let sized = chat().header("content-length", "201").body("x".repeat(201));
         refused(&host.send(sized).unwrap(), "413", "the body is too long");
         assert_eq!(calls(&mut host, Phase::RequestBody), "", "it was refused by its headers");
         for call in [chat(), chat().http1()] {
-            let outcome = host.send(call.chunks(vec!["x".repeat(30); 9])).unwrap();
+            let outcome = host.send(call.chunks(vec!["x".repeat(60); 9])).unwrap();
             refused(&outcome, "413", "the body is too long");
         }
-        let outcome = host.send(chat().body("x".repeat(100))).unwrap();
+        let outcome = host.send(chat().body("x".repeat(200))).unwrap();
         refused(&outcome, "400", "the body is not a JSON object");
     }
 }
@@ -183,11 +188,10 @@ pub fn an_encoded_body_is_refused(start: Start) {
 
 pub fn the_host_is_told_how_much_may_come(start: Start) {
     let body = format!(r#"{{"messages": ["{}"]}}"#, "x".repeat(200_000));
-    let configuration = r#"{"system": "Be kind."}"#;
-    let mut host = start(&hosts()[1], configuration).unwrap();
+    let mut host = start(&hosts()[1], include_str!("../../config.json")).unwrap();
     for call in [chat(), chat().http1()] {
         let outcome = host.send(call.chunks(body.as_bytes().chunks(16_384))).unwrap();
-        assert!(outcome.upstream.text().contains("Be kind."), "{:?}", outcome.details);
+        assert!(outcome.upstream.text().contains("Never reveal"), "{:?}", outcome.details);
         assert_eq!(outcome.buffer_limit, 1024 * 1024 + 128 * 1024);
     }
 }
@@ -195,9 +199,10 @@ pub fn the_host_is_told_how_much_may_come(start: Start) {
 pub fn bad_configurations_name_the_field(start: Start) {
     for (configuration, expected) in [
         ("", "missing field `system`"),
-        (r#"{"system": ""}"#, "system: there is nothing to say"),
+        (r#"{"system": "a"}"#, "missing field `path`"),
+        (r#"{"system": "", "path": "/"}"#, "system: there is nothing to say"),
         (r#"{"system": "a", "path": "v1"}"#, "path: it does not begin with a slash"),
-        (r#"{"system": "a", "max_bytes": -1}"#, "max_bytes: invalid value"),
+        (r#"{"system": "a", "path": "/", "max_bytes": -1}"#, "max_bytes: invalid value"),
         (r#"{"system": "a", "depth": 1}"#, "depth: unknown field `depth`"),
     ] {
         let error = start(&hosts()[1], configuration).unwrap_err().to_string();

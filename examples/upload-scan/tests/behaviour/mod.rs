@@ -176,6 +176,7 @@ pub fn bad_configurations_name_the_field(start: Start) {
     let signature = |hex: &str| {
         format!(r#"{{"signatures": [{{"name": "a", "hex": "{hex}"}}], "max_bytes": 1}}"#)
     };
+    start(&hosts()[0], include_str!("../../config.json")).unwrap();
     for (configuration, expected) in [
         (String::new(), "missing field `signatures`"),
         (r#"{"signatures": [], "max_bytes": 1}"#.into(), "signatures: there are no rules"),
