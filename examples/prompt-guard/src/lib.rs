@@ -86,11 +86,9 @@ impl PromptGuard {
         let range = messages.range_in(body).filter(|_| messages.raw().starts_with('['));
         let list = range.ok_or("`messages` is not a list")?;
         let first = list.start + 1;
-        let mut front = body[..first].to_vec();
-        front.extend_from_slice(self.message.as_bytes());
-        if !body[first..list.end].trim_ascii_start().starts_with(b"]") {
-            front.push(b',');
-        }
+        let is_empty = body[first..list.end].trim_ascii_start().starts_with(b"]");
+        let comma = if is_empty { "" } else { "," };
+        let front = [&body[..first], self.message.as_bytes(), comma.as_bytes()].concat();
         Ok((first, front))
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::action::{HeadersAction, Relaying, Resume, Task};
 use super::control::{BodyMode, Site};
-use super::held::HeldHeaders;
+use super::held::{DIGITS, HeldHeaders, decimal};
 use super::relay::{Relay, RelayBegin, RelayState};
 use super::stream_view::{Stream, VIA_UPSTREAM};
 use crate::abi::pairs::Pairs;
@@ -200,7 +200,7 @@ impl<'a> RequestHeaders<'a> {
     /// [`Error::NeedsHost`] where the host is not Higress.
     pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
         self.higress_only(BUFFER_LIMITS)?;
-        host::set_property("set_decoder_buffer_limit", bytes.to_string().as_bytes())
+        set_limit("set_decoder_buffer_limit", bytes)
     }
 }
 
@@ -210,6 +210,10 @@ const FRAME: u32 = 8 * 16 * 1024;
 
 fn with_frame(bytes: u32) -> u32 {
     bytes.saturating_add(FRAME)
+}
+
+fn set_limit(property: &str, bytes: u32) -> Result<()> {
+    host::set_property(property, decimal(bytes as usize, &mut [0; DIGITS]))
 }
 
 fn where_possible(limit: Result<()>) -> Result<()> {
@@ -290,7 +294,7 @@ impl<'a> ResponseHeaders<'a> {
     /// [`RequestHeaders::set_buffer_limit`].
     pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
         self.higress_only(BUFFER_LIMITS)?;
-        host::set_property("set_encoder_buffer_limit", bytes.to_string().as_bytes())
+        set_limit("set_encoder_buffer_limit", bytes)
     }
 }
 
