@@ -16,7 +16,7 @@ pub type Start = fn(&Setup, &str) -> Result<TestHost, StartError>;
 /// Makes a test of every behaviour, for one engine.
 macro_rules! tests {
     ($start:path) => {
-        $crate::behaviour::tests! { $start =>
+        behaviour::tests! { $start =>
             allowed_requests_get_what_the_service_says
             bodies_wait_and_lose_nothing
             denials_are_the_services_own
@@ -36,7 +36,7 @@ macro_rules! tests {
     ($start:path => $($name:ident)*) => {$(
         #[test]
         fn $name() {
-            $crate::behaviour::$name($start);
+            behaviour::$name($start);
         }
     )*};
 }

@@ -16,7 +16,7 @@ pub type Start = fn(&Setup, &str) -> Result<TestHost, StartError>;
 /// Makes a test of every behaviour, for one engine: the module for any host, and that for Higress.
 macro_rules! tests {
     ($any:path, $higress:path) => {
-        $crate::behaviour::tests! { [$any, $higress] =>
+        behaviour::tests! { [$any, $higress] =>
             what_is_not_flagged_is_not_changed
             nothing_follows_what_is_flagged
             sentences_are_asked_about_in_their_order
@@ -37,7 +37,7 @@ macro_rules! tests {
     ([$any:path, $higress:path] => $($name:ident)*) => {$(
         #[test]
         fn $name() {
-            $crate::behaviour::$name([$any, $higress]);
+            behaviour::$name([$any, $higress]);
         }
     )*};
 }
@@ -163,7 +163,7 @@ pub fn any_cuts_make_the_same_answer(starts: [Start; 2]) {
     let words = prop::collection::vec(word, 0..12);
     let cuts = prop::collection::vec(any::<prop::sample::Index>(), 0..12);
     let hosts = std::cell::RefCell::new(hosts(starts, PLAIN));
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(200));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(64));
     let cases = (words, cuts, any::<bool>(), any::<bool>());
     let result = runner.run(&cases, |(words, cuts, crlf, trailer)| {
         let whole: Vec<_> =
