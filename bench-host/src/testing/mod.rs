@@ -13,7 +13,7 @@
 //! # impl Filter<Shout> for ShoutFilter {
 //! #     fn response_body(&mut self, _: &Shout, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
 //! #         chunk.bytes_mut()?.make_ascii_uppercase();
-//! #         Ok(BodyAction::Continue)
+//! #         Ok(BodyAction::Pass)
 //! #     }
 //! # }
 //!

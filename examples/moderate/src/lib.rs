@@ -98,7 +98,6 @@ impl<const HIGRESS: bool> Filter<Moderate<HIGRESS>> for ModerateFilter {
             }
             return Ok(headers.reply(&Reply::new(502).details("moderate_unreadable"))?.into());
         }
-        headers.remove("content-length")?;
         Ok(headers.relay(async move |body| moderator.relay(body, batches).await))
     }
 }

@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for Strings<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            let wanted = self.names.iter().any(|known| *known == name);
+            let wanted = self.names.contains(&name);
             map.next_value_seed(Strings { names: self.names, text: &mut *self.text, wanted })?;
         }
         Ok(())

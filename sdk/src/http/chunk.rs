@@ -225,7 +225,7 @@ impl<'a> Chunk<'a> {
     where
         F: AsyncFnOnce(HeldBody) -> Result<Resume> + 'static,
     {
-        if !self.last || self.released {
+        if !self.last || self.released || self.side().has_passed.get() {
             return Err(Error::BodyIncomplete);
         }
         let released = self.side().headers.get() != HeadersState::Held;
@@ -247,8 +247,9 @@ impl<'a> Chunk<'a> {
     ///
     /// # Errors
     /// [`Error::BodyIncomplete`] before the last chunk, [`Error::HeadersReleased`] when the request's
-    /// headers did not [wait](super::HeadersAction::Hold), and [`Error::Plugin`] for a method, URL
-    /// or header that is not one; nothing has been changed then.
+    /// headers did not [wait](super::HeadersAction::Hold), [`Error::BodyReleased`] for a new body
+    /// where trailers end one of no bytes, and [`Error::Call`] for a method, URL or header that no
+    /// [`Request`](crate::call::Request) may have either. Nothing has been changed then.
     pub fn route<F>(&mut self, call: &RouteCall, task: F) -> Result<BodyAction>
     where
         F: AsyncFnOnce(RouteReply) -> Result<Resume> + 'static,
@@ -257,7 +258,10 @@ impl<'a> Chunk<'a> {
             return Err(Error::BodyIncomplete);
         }
         let headers = self.headers()?;
-        let target = call.check()?;
+        let checked = call.check()?;
+        if call.body.is_some() {
+            self.writable()?;
+        }
         for (header, original) in [
             (":method", "x-envoy-original-method"),
             (":path", "x-envoy-original-path"),
@@ -268,12 +272,12 @@ impl<'a> Chunk<'a> {
             }
         }
         headers.remove("accept-encoding")?;
-        headers.set(":method", target.method)?;
-        headers.set(":path", &target.path)?;
-        if let Some(authority) = target.authority {
+        headers.set(":method", checked.method)?;
+        headers.set(":path", [checked.target.slash, checked.target.path].concat())?;
+        if let Some(authority) = checked.target.authority {
             headers.set(":authority", authority)?;
         }
-        for (name, value) in target.headers {
+        for (name, value) in checked.headers {
             headers.set(&name.to_ascii_lowercase(), value)?;
         }
         if let Some(body) = &call.body {

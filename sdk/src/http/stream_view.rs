@@ -98,6 +98,10 @@ impl<'a> Stream<'a> {
     /// # Cost
     /// One allocation.
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        if self.0.control.root == 0 {
+            crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
+            return;
+        }
         let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
         let owner = self.0.control.owner();
         if let Started::Ended(Err(error)) = Tasks::start(self.0.vm, owner, Purpose::Nothing, task) {
@@ -108,6 +112,11 @@ impl<'a> Stream<'a> {
     /// The stream, for tasks; free.
     pub fn handle(&self) -> StreamHandle {
         StreamHandle { vm: Rc::clone(self.0.vm), context: self.0.control.context }
+    }
+
+    /// What was fetched in this callback lies here until it ends.
+    pub(crate) fn scope(&self) -> &'a Scope<'a> {
+        self.0.scope
     }
 
     pub(crate) fn higress_only(&self, what: &'static str) -> Result<()> {

@@ -3,12 +3,15 @@
 #[path = "../../../examples/ext-auth/tests/behaviour/mod.rs"]
 mod behaviour;
 
+use std::sync::LazyLock;
+
 use bench_host::engine::StartError;
-use bench_host::testing::{Setup, TestHost};
+use bench_host::testing::{Setup, TestHost, TestModule};
 
-use crate::{Lazy, module};
-
-static MODULE: Lazy = Lazy::new(|| module("ext-auth"));
+// Compiled once for all tests.
+static MODULE: LazyLock<TestModule> = LazyLock::new(|| {
+    TestModule::read(&chunkwise_tests::module("ext-auth")).expect("it was just built")
+});
 
 fn start(setup: &Setup, configuration: &str) -> Result<TestHost, StartError> {
     setup.module(&MODULE, configuration)

@@ -3,13 +3,18 @@
 #[path = "../../../examples/moderate/tests/behaviour/mod.rs"]
 mod behaviour;
 
+use std::sync::LazyLock;
+
 use bench_host::engine::StartError;
-use bench_host::testing::{Setup, TestHost};
+use bench_host::testing::{Setup, TestHost, TestModule};
 
-use crate::{Lazy, module};
-
-static MODULE: Lazy = Lazy::new(|| module("moderate"));
-static HIGRESS: Lazy = Lazy::new(|| module("moderate-higress"));
+// Compiled once for all tests.
+static MODULE: LazyLock<TestModule> = LazyLock::new(|| {
+    TestModule::read(&chunkwise_tests::module("moderate")).expect("it was just built")
+});
+static HIGRESS: LazyLock<TestModule> = LazyLock::new(|| {
+    TestModule::read(&chunkwise_tests::module("moderate-higress")).expect("it was just built")
+});
 
 fn start(setup: &Setup, configuration: &str) -> Result<TestHost, StartError> {
     setup.module(&MODULE, configuration)

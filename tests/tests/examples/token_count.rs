@@ -5,13 +5,16 @@
 #[path = "../../../examples/token-count/tests/behaviour/mod.rs"]
 mod behaviour;
 
+use std::sync::LazyLock;
+
 use bench_host::engine::StartError;
 use bench_host::measure::Phase;
-use bench_host::testing::{Answer, Call, Setup, TestHost};
+use bench_host::testing::{Answer, Call, Setup, TestHost, TestModule};
 
-use crate::{Lazy, module};
-
-static MODULE: Lazy = Lazy::new(|| module("token-count"));
+// Compiled once for all tests.
+static MODULE: LazyLock<TestModule> = LazyLock::new(|| {
+    TestModule::read(&chunkwise_tests::module("token-count")).expect("it was just built")
+});
 
 fn start(setup: &Setup, configuration: &str) -> Result<TestHost, StartError> {
     setup.module(&MODULE, configuration)
