@@ -77,7 +77,7 @@ pub fn read(config: &Config<'_>) -> Result<Auth, ConfigError> {
         also: settings.also.map(|also| self::service("also", also)).transpose()?,
         audit: settings.audit.map(|audit| self::service("audit", audit)).transpose()?,
         fails_open: settings.on_failure == OnFailure::Open,
-        cache: settings.cache.map(cache).transpose()?,
+        cache: settings.cache.as_ref().map(cache).transpose()?,
         service,
     })
 }
@@ -109,7 +109,7 @@ fn headers(
     Ok(names)
 }
 
-fn cache<V>(settings: CacheSettings) -> Result<RefCell<Cache<V>>, ConfigError> {
+fn cache<V>(settings: &CacheSettings) -> Result<RefCell<Cache<V>>, ConfigError> {
     if settings.seconds == 0 || settings.entries == 0 {
         let problem = "`seconds` and `entries` begin with 1: leave `cache` out to have none";
         return Err(ConfigError::invalid("cache", problem));

@@ -39,8 +39,8 @@ impl Usage {
         if let Some(model) = model.filter(|model| model.len() <= LONGEST_MODEL) {
             self.model = Some(model.into_owned());
         }
-        let usage = USAGES.iter().filter_map(|path| RawJson::find(json, path));
-        let Some(usage) = usage.filter(|usage| !usage.is_null()).last() else { return };
+        let mut usages = USAGES.iter().filter_map(|path| RawJson::find(json, path));
+        let Some(usage) = usages.find(|usage| !usage.is_null()) else { return };
         let count = |paths| {
             RawJson::find_first(usage.raw().as_bytes(), paths).and_then(|count| count.as_u64())
         };
