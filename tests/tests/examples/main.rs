@@ -6,5 +6,8 @@ mod model_router;
 mod moderate;
 mod per_domain;
 mod prompt_guard;
+mod quota;
+mod rebuild;
+mod rewrite;
 mod token_count;
 mod upload_scan;
