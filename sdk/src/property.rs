@@ -80,7 +80,7 @@ impl<'a> Property<'a> {
     /// A map; or a list, the elements of which are the names, without values.
     ///
     /// # Errors
-    /// [`Error::MalformedMap`](crate::Error::MalformedMap) when it is neither.
+    /// [`Error::MalformedMap`] when it is neither.
     pub fn pairs(self) -> Result<Pairs<'a>> {
         Pairs::parse(self.0)
     }

@@ -139,7 +139,14 @@ pub struct ResponseHeaders<'a> {
     end: bool,
 }
 
-/// Trailers; a [`Headers`] that comes behind a body.
+/// Trailers; a [`Headers`] that comes behind a body, for which it is too late then:
+///
+/// ```compile_fail,E0599
+/// # use chunkwise::http::{BodyMode, Trailers};
+/// fn request_trailers(trailers: &Trailers<'_>) {
+///     trailers.body_mode(BodyMode::Skip);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Trailers<'a>(Headers<'a>);
 
@@ -258,6 +265,15 @@ impl<'a> ResponseHeaders<'a> {
     ///     Ok(())
     /// }))
     /// # }
+    /// ```
+    ///
+    /// No host lets a request pass through a task like this:
+    ///
+    /// ```compile_fail,E0599
+    /// # use chunkwise::http::{HeadersAction, RequestHeaders};
+    /// fn request_headers(headers: &RequestHeaders<'_>) -> HeadersAction {
+    ///     headers.relay(async |_| Ok(()))
+    /// }
     /// ```
     pub fn relay<F>(&self, task: F) -> HeadersAction
     where

@@ -168,6 +168,16 @@ impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
 
 /// A stream from outside of its callbacks, for tasks.
 ///
+/// It stays in its VM, and so in the thread of that:
+///
+/// ```compile_fail,E0277
+/// # use chunkwise::http::RequestHeaders;
+/// fn request_headers(headers: &RequestHeaders<'_>) {
+///     let handle = headers.handle();
+///     std::thread::spawn(move || handle.property(&["request", "path"]));
+/// }
+/// ```
+///
 /// # Cost
 /// One host call for each method, if nothing else is said; two more where the host is in the
 /// callback of another context.

@@ -56,7 +56,7 @@ fn a_body_that_is_not_all_there_or_gone() {
         })
     });
     let incomplete = "the whole body is needed, and more of it is to come: hold it, or buffer it";
-    let outside = "range 1..3 is outside of a chunk of 2 bytes";
+    let outside = "the plugin asked for 1..3 of a chunk of 2 bytes";
     said.is(&[incomplete, outside, incomplete, outside]);
 
     let said = with_chunks(Call::post("/").trailer("t", "1"), |said| {
@@ -110,7 +110,7 @@ fn a_host_that_has_it_not_and_a_route_that_was_left() {
     ENVOY.start(Setup::new(), script).send(Call::get("/")).unwrap();
     said.is(&[
         "this host has no buffer limits for single requests: Higress has",
-        "the route cannot be kept any more: a request header was changed before",
+        "the route cannot be kept any more: a request header was changed before; keep it first",
         "a property's name has a NUL",
     ]);
 }
