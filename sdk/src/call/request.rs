@@ -13,6 +13,7 @@ use super::pending::Call;
 use super::target::Target;
 use super::wire::Headers;
 use crate::abi::host;
+use crate::http::is_token;
 use crate::memory::Scope;
 
 /// Headers that something else decides: the proxy maps `host` to `:authority`, frames the body
@@ -192,12 +193,6 @@ pub(crate) fn check_header(name: &[u8], value: &[u8], position: usize) -> Result
         return Err(CallError::InvalidHeaderValue { position });
     }
     Ok(())
-}
-
-/// A token of RFC 9110, 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_tchar)
 }
 
 /// What a host takes, which reads the number as a signed one, and 0 as no timeout.

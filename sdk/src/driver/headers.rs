@@ -5,8 +5,7 @@ use std::rc::Rc;
 use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
-use crate::abi::Direction;
-use crate::abi::host;
+use crate::abi::{Direction, Map, host};
 use crate::error::Result;
 use crate::http::{BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle};
 use crate::plugin::{Host, Plugin, Rebuild};
@@ -63,6 +62,10 @@ impl<P: Plugin> Driver<P> {
             HeadersAction::Relay(_) if end_of_stream => PASS,
             HeadersAction::Relay(relaying) => {
                 let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
+                // Nobody knows how long the body will be.
+                if let Err(error) = host::remove_header(Map::ResponseHeaders, "content-length") {
+                    crate::warn!("content-length: {error}");
+                }
                 self.begin_relay(stream, relaying.0, inject);
                 PASS
             }

@@ -248,8 +248,8 @@ impl<'a> ResponseHeaders<'a> {
         HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
     }
 
-    /// Sends the headers on, and gives the body to a task chunk by chunk: see [`Relay`]. The body
-    /// callback is not called for it. A response without a body has nothing to relay: the task is
+    /// Sends the headers on without their `content-length`, and gives the body to a task chunk by
+    /// chunk: see [`Relay`]. The body callback is not called for it. A response without a body has nothing to relay: the task is
     /// dropped.
     ///
     /// ```
