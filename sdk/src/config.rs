@@ -44,6 +44,17 @@ impl<'a> Config<'a> {
         Ok(host::whole_buffer(self.scope, Buffer::PluginConfiguration)?)
     }
 
+    /// The configuration of the VM, which all plugins in it share; empty where the proxy has none.
+    ///
+    /// # Cost
+    /// One host call; the bytes lie in the arena.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the host does not hand it out.
+    pub fn vm_bytes(&self) -> Result<&'a [u8], ConfigError> {
+        Ok(host::whole_buffer(self.scope, Buffer::VmConfiguration)?)
+    }
+
     /// What the proxy calls the plugin, where it says so. One host call.
     pub(crate) fn plugin_name(&self) -> Option<&'a [u8]> {
         // A host that refuses to tell is like one that does not know.

@@ -39,8 +39,10 @@ impl<P: Plugin> PluginContext<P> {
     /// # use chunkwise::{Plugin, PluginContext, Result};
     /// # use std::time::Duration;
     /// # fn start<P: Plugin>(context: &PluginContext<P>) -> Result<()> {
-    /// context.every(Duration::from_secs(1), |_plugin| {
-    ///     chunkwise::info!("1s tick");
+    /// context.every(Duration::from_secs(1), |_plugin| chunkwise::info!("1s tick"));
+    /// context.every(Duration::from_secs(5), |_plugin| {
+    ///     let time = chunkwise::time::now()?;
+    ///     chunkwise::info!("it is {time:?} now");
     ///     Ok(())
     /// });
     /// # Ok(())
@@ -50,14 +52,14 @@ impl<P: Plugin> PluginContext<P> {
     /// # Cost
     /// One allocation. A tick: three host calls that read the clock, and now and then one that sets
     /// the timer.
-    pub fn every(&self, period: Duration, mut tick: impl FnMut(&P) -> Result<()> + 'static) {
+    pub fn every<T: Ticked>(&self, period: Duration, mut tick: impl FnMut(&P) -> T + 'static) {
         let plugin = self.plugin.clone();
         self.spawn(async move {
             let mut ticks = time::interval(period)?;
             loop {
                 ticks.tick().await?;
                 let Some(plugin) = plugin.upgrade() else { return Ok(()) };
-                if let Err(error) = tick(&plugin) {
+                if let Err(error) = tick(&plugin).into_result() {
                     crate::error!("tick every {period:?}: {error}");
                 }
             }
@@ -137,6 +139,24 @@ impl<P: Plugin> PluginContext<P> {
                 }),
             }
         })
+    }
+}
+
+/// What a [tick](PluginContext::every) returns: nothing, or a [`Result`] if it can fail.
+pub trait Ticked {
+    #[doc(hidden)]
+    fn into_result(self) -> Result<()>;
+}
+
+impl Ticked for () {
+    fn into_result(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Ticked for Result<()> {
+    fn into_result(self) -> Result<()> {
+        self
     }
 }
 

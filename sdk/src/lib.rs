@@ -68,7 +68,10 @@ mod config;
 mod context;
 mod driver;
 mod error;
+pub mod higress;
 pub mod http;
+#[cfg(feature = "proxy-wasm")]
+pub mod interop;
 pub mod lease;
 pub mod log;
 pub mod memory;
@@ -80,16 +83,23 @@ pub mod shared;
 pub mod stream;
 mod table;
 pub mod time;
+mod unconfigured;
 mod vm;
 
 pub use config::{Config, ConfigError};
-pub use context::PluginContext;
+pub use context::{PluginContext, Ticked};
 pub use driver::Driver;
 pub use error::{Error, HostError, Result};
 pub use http::Chunk;
 pub use plugin::{Filter, Host, OnError, Plugin, Rebuild};
+pub use unconfigured::{AnyHost, OnHigress, Unconfigured};
 
 /// The examples of the README are tested like all others.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Patterns of plugins, side by side with the same ones in Go.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../../docs/patterns.md")]
+pub mod patterns {}

@@ -69,6 +69,7 @@ pub fn line(level: Level, message: fmt::Arguments<'_>) {
 }
 
 /// Forgets the host's level, which may change between callbacks.
+#[inline]
 pub(crate) fn callback_begins() {
     HOST_LEVEL.set(None);
 }

@@ -171,3 +171,6 @@ pub trait Filter<P: Plugin> {
     /// The stream is over, well or badly.
     fn done(&mut self, _plugin: &P, _stream: &EndedStream<'_>) {}
 }
+
+/// A filter that lets everything pass, for plugins that only have timers and tasks.
+impl<P: Plugin> Filter<P> for () {}

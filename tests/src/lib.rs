@@ -1,6 +1,7 @@
 //! What the tests that cross crates share.
 
 pub mod guest;
+pub mod markdown;
 pub mod toolchains;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use bench_host::engine::StartError;
+use bench_host::host::Direction::{Request, Response};
 use bench_host::host::FailurePolicy;
 use bench_host::testing::{Call, Setup, TestHost, TestModule, run_together};
 use chunkwise_tests::guest::{HIGRESS, log, logging, module, pairs};
@@ -175,4 +176,43 @@ fn workers_share_data_and_time() {
     assert_ne!(alone.slot().now(), first.slot().now(), "it has a clock of its own");
     alone.run_for(Duration::from_millis(11)).unwrap();
     assert_eq!(ticks(&mut alone), "read 0, set 0");
+}
+
+/// A response that waits for an answer, with a look at what has gone on in between.
+#[test]
+fn a_stream_is_driven_event_by_event() {
+    let fields = pairs(&[(":method", "GET"), (":path", "/"), (":authority", "x")]);
+    let ask = format!(
+        "(drop (call $proxy_http_call 'auth' {fields} '' '' (i32.const 500) (i32.const 8)))
+         (i32.const 1)"
+    );
+    let then = "(drop (call $proxy_set_effective_context (i32.const 2)))
+        (drop (call $proxy_continue_stream (i32.const 1)))";
+    let script = [
+        ("response_body", &*ask),
+        ("http_call_response", then),
+        ("log", "(if (i32.eq (local.get 0) (i32.const 3)) (then unreachable))"),
+    ];
+    let upstreams = "[cluster.auth]\nlatency = '5ms'\n[[cluster.auth.http]]";
+    let setup = Setup::new().upstreams(upstreams).unwrap();
+    let mut host = start(&setup, &logging(&script));
+    let stream = host.open();
+    host.headers(stream, Request, &[(":method", "GET"), (":path", "/")], true).unwrap();
+    assert!(host.seen(stream, Request).unwrap().ended);
+    host.headers(stream, Response, &[(":status", "200")], false).unwrap();
+    host.frame(stream, Response, "ab", false).unwrap();
+    host.trailers(stream, Response, &[("t", "1")]).unwrap();
+    let seen = host.seen(stream, Response).unwrap();
+    assert_eq!((&*seen.text(), seen.trailers.len(), seen.ended), ("ab", 1, true));
+    let outcome = host.close(stream).unwrap().unwrap();
+    assert_eq!((&*outcome.details, outcome.downstream.frames), ("via_upstream", 1));
+    assert!(host.seen(stream, Response).is_none() && host.close(stream).unwrap().is_none());
+
+    let stream = host.open();
+    host.headers(stream, Response, &[(":status", "200")], false).unwrap();
+    host.frame(stream, Response, "ab", true).unwrap();
+    assert!(!host.seen(stream, Response).unwrap().ended, "it waits for the answer");
+    let fault = host.close(stream).unwrap_err();
+    assert_eq!(fault.callback, "proxy_on_log");
+    assert!(host.close(stream).unwrap().is_none(), "a fault is told once");
 }

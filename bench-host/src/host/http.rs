@@ -9,10 +9,11 @@ use bytes::Bytes;
 
 use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
+use super::misuse::LOST_FRAME;
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
 use super::stall::Stop;
-use super::stream::{ENDED_TWICE, Half, Iteration, LOST_FRAME, Stream};
+use super::stream::{Half, Iteration, Stream};
 use crate::engine::Callback;
 
 impl Proxy {
@@ -145,7 +146,7 @@ impl Proxy {
     }
 
     /// Shows the filter what `data` put in place, and acts on the answer.
-    fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
+    pub(super) fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
         let limit = self.buffer_limit(context);
         let forwards = self.host().settings.forwards_added_data();
         let Some(half) = self.open_half(context, direction) else { return };
@@ -193,7 +194,7 @@ impl Proxy {
         }
     }
 
-    fn deliver_trailers(&mut self, context: u32, direction: Direction) {
+    pub(super) fn deliver_trailers(&mut self, context: u32, direction: Direction) {
         let Some(half) = self.open_half(context, direction) else { return };
         half.trailers_open = true;
         half.resumed_too_early = false;
@@ -209,57 +210,6 @@ impl Proxy {
             half.release();
         } else {
             half.stop(Iteration::StopSingle, Stop::of(callback, answer));
-        }
-    }
-
-    /// Lets a message go on that the filter has stopped.
-    pub(super) fn resume(&mut self, context: u32, direction: Direction) {
-        let now = self.host().clock.now();
-        if self.stream(context).is_none_or(|stream| stream.closing) {
-            return;
-        }
-        let Some(half) = self.open_half(context, direction) else { return };
-        let moves = half.iteration != Iteration::Running && !half.received.ended;
-        if moves && let Some(stream) = self.stream(context) {
-            stream.moved = now;
-        }
-        let Some(half) = self.open_half(context, direction) else { return };
-        if half.received.ended {
-            if direction == Direction::Response {
-                self.host().misused(ENDED_TWICE);
-            }
-            return;
-        }
-        // Of a response that was resumed, the real host keeps the pointer: changes are taken, and
-        // come too late.
-        let stays_open = direction == Direction::Response && half.headers_open;
-        match half.iteration {
-            // Resuming what runs has no effect; in particular from the callback that stops it.
-            Iteration::Running => half.resumed_too_early = true,
-            Iteration::StopSingle => {
-                let buffering = half.buffering;
-                half.release();
-                half.still_buffering = buffering;
-                half.headers_open = stays_open;
-            }
-            Iteration::StopAll { .. } => {
-                half.iteration = Iteration::Running;
-                let end = half.complete && half.trailers.is_none();
-                let frame_waits = mem::take(&mut half.frame_waits);
-                half.release_headers(end && !frame_waits);
-                half.headers_open = stays_open;
-                if half.received.ended {
-                    return;
-                }
-                if frame_waits {
-                    // What was held starts again at this filter.
-                    half.frame = mem::take(&mut half.held);
-                    self.deliver(context, direction, end);
-                }
-                if self.open_half(context, direction).is_some_and(|half| half.trailers.is_some()) {
-                    self.deliver_trailers(context, direction);
-                }
-            }
         }
     }
 }

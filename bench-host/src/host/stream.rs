@@ -6,13 +6,12 @@ use std::mem;
 use bytes::Bytes;
 
 use super::Host;
-use super::abi::{Direction, MapKind, Status};
+use super::abi::{Direction, Status};
 use super::buffer::Buffer;
 use super::headers::HeaderMap;
-use super::log::Level;
+use super::misuse::ENDED_TWICE;
 use super::output::Received;
 use super::stall::Stop;
-use crate::upstream::UpstreamHost;
 
 /// State of one stream in the proxy, around the one filter that is under test.
 #[derive(Debug)]
@@ -289,46 +288,4 @@ impl Host {
         stream.response.inject(body, end);
         Ok(())
     }
-
-    /// Tells of something that the real host does not check, and that ends badly there.
-    pub(super) fn misused(&mut self, what: &str) {
-        self.log.write(Level::Warn, format!("misuse of the host: {what}").as_bytes());
-    }
-
-    /// The proxy looks for the stream's route anew, unless the plugin has told it to keep the one
-    /// that it has (Higress).
-    pub(super) fn clear_route(&mut self) {
-        if let Some(stream) = self.stream().filter(|stream| !stream.keeps_route) {
-            stream.route_clears = stream.route_clears.saturating_add(1);
-        }
-    }
-
-    /// A plugin has changed a map: with other request headers, the route may be another one
-    /// (`onHeadersModified` in Envoy's wasm filter).
-    pub(super) fn headers_changed(&mut self, kind: MapKind) {
-        if kind == MapKind::RequestHeaders {
-            self.clear_route();
-        }
-    }
-
-    /// Addresses of the route's cluster, and how its hosts are (Higress).
-    pub(super) fn upstream_hosts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let cluster = self.settings.cluster_name.as_bytes();
-        let upstreams = self.upstreams();
-        let hosts = upstreams.hosts(cluster).iter();
-        let pair =
-            |host: &UpstreamHost| (host.address.clone().into_bytes(), host.details().into_bytes());
-        hosts.map(pair).collect()
-    }
 }
-
-/// A frame that passes right after a resumed body.
-pub(super) const LOST_FRAME: &str = "a frame was let pass right after a body that was held with \
-                                     StopIterationAndBuffer was resumed from another callback, and \
-                                     is lost: this proxy is without \
-                                     filter_manager_forward_added_data_on_continue; hold what is \
-                                     resumed in the middle with another answer";
-
-/// A response that is ended by a plugin and goes on all the same.
-pub(super) const ENDED_TWICE: &str = "the response was sent on or resumed after the plugin had \
-                                      ended it with the bytes that it sent";

@@ -13,7 +13,7 @@
 //! # impl Filter<Shout> for ShoutFilter {
 //! #     fn response_body(&mut self, _: &Shout, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
 //! #         chunk.bytes_mut()?.make_ascii_uppercase();
-//! #         Ok(BodyAction::Continue)
+//! #         Ok(BodyAction::Pass)
 //! #     }
 //! # }
 //!
@@ -27,16 +27,19 @@
 
 mod call;
 mod callout;
+#[cfg(feature = "wasm")]
+mod module;
 mod outcome;
 mod setup;
+mod steps;
 mod together;
 
 pub use call::{Answer, Call};
 pub use callout::Callout;
+#[cfg(feature = "wasm")]
+pub use module::TestModule;
 pub use outcome::{Outcome, Seen};
 pub use setup::Setup;
-#[cfg(feature = "wasm")]
-pub use setup::TestModule;
 pub use together::run_together;
 
 use std::num::NonZeroUsize;
@@ -69,13 +72,16 @@ impl TestHost {
         setup.native::<P>(configuration)
     }
 
-    /// A module, on a stock Envoy.
+    /// A module, on a stock Envoy, or on Higress where it declares that ABI.
     ///
     /// # Errors
     /// [`StartError`] when it does not load or refuses its configuration.
     #[cfg(feature = "wasm")]
     pub fn wasm(path: &std::path::Path, configuration: &str) -> Result<Self, WasmStartError> {
-        Setup::new().wasm(path, configuration)
+        let module = TestModule::read(path)?;
+        let setup = Setup::new();
+        let setup = if module.declares_higress() { setup.higress() } else { setup };
+        Ok(setup.module(&module, configuration)?)
     }
 
     /// Any plugin on any proxy.
@@ -137,14 +143,15 @@ impl TestHost {
         calls: impl IntoIterator<Item = Call>,
     ) -> Result<Vec<Outcome>, Fault> {
         let outcomes = self.outcomes(calls);
-        match self.slot.crashes().get(self.told..) {
-            Some([crash, ..]) => {
-                let fault = crash.fault.clone();
-                self.told = self.slot.crashes().len();
-                Err(fault)
-            }
-            _ => Ok(outcomes),
-        }
+        self.untold().map_or(Ok(outcomes), Err)
+    }
+
+    /// The first fault that was not handed out yet, and with it all of them are.
+    fn untold(&mut self) -> Option<Fault> {
+        let crashes = self.slot.crashes();
+        let fault = crashes.get(self.told)?.fault.clone();
+        self.told = crashes.len();
+        Some(fault)
     }
 
     /// Sends several requests at once, and says what became of them even if the plugin trapped.
@@ -178,7 +185,8 @@ impl TestHost {
 
     /// The HTTP calls that the plugin has made since this was asked last, in their order, as the
     /// upstream script saw them. Calls to clusters that no script knows are not among them: they
-    /// are refused. Workers of one proxy have one list.
+    /// are refused. Workers of one proxy have one list. Of calls that nobody takes, the first 64 MiB
+    /// are kept.
     pub fn take_callouts(&mut self) -> Vec<Callout> {
         self.slot.world().take_calls().into_iter().map(Callout::of).collect()
     }

@@ -57,8 +57,8 @@ pub struct Seen {
 impl Outcome {
     pub(crate) fn of(stream: Stream) -> Self {
         Self {
-            upstream: Seen::of(stream.request.received),
-            downstream: Seen::of(stream.response.received),
+            upstream: Seen::so_far(&stream.request.received),
+            downstream: Seen::so_far(&stream.response.received),
             details: stream.details,
             replied_locally: stream.replied_locally,
             reset: stream.reset,
@@ -86,12 +86,12 @@ impl Outcome {
 }
 
 impl Seen {
-    fn of(received: Received) -> Self {
+    pub(super) fn so_far(received: &Received) -> Self {
         Self {
             body: received.body().to_vec(),
             frames: received.frames,
-            headers: received.headers.unwrap_or_default(),
-            trailers: received.trailers.unwrap_or_default(),
+            headers: received.headers.clone().unwrap_or_default(),
+            trailers: received.trailers.clone().unwrap_or_default(),
             ended: received.ended,
         }
     }

@@ -43,7 +43,7 @@ use crate::upstream::{UpstreamError, Upstreams};
 /// that was compiled once for many tests.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    settings: Settings,
+    pub(super) settings: Settings,
     upstreams: Upstreams,
     world: Option<Arc<OnceLock<World>>>,
 }
@@ -173,7 +173,7 @@ impl Setup {
     }
 
     /// The world of a host that is started now.
-    fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         let new = || World::new(Clock::default(), Shared::default(), &self.upstreams);
         match &self.world {
             Some(shared) => shared.get_or_init(new).clone(),
@@ -187,7 +187,7 @@ pub(super) fn declares_higress<P: chunkwise::Plugin>() -> bool {
     P::HOST == chunkwise::Host::Higress
 }
 
-fn not_on_envoy() -> StartError {
+pub(super) fn not_on_envoy() -> StartError {
     StartError::Module {
         what: "load",
         reason: "it declares ABI 0.2.100, which a stock Envoy does not have; start it with \
@@ -195,67 +195,3 @@ fn not_on_envoy() -> StartError {
             .to_owned(),
     }
 }
-
-#[cfg(feature = "wasm")]
-mod module {
-    use std::path::Path;
-
-    use super::{Setup, not_on_envoy};
-    use crate::engine::StartError;
-    use crate::engine::wasm::{Limits, WasmPlugin};
-    use crate::host::Profile;
-    use crate::module::{AbiVersion, Facts, Module};
-    use crate::testing::{TestHost, WasmStartError};
-
-    /// A module, compiled once for any number of tests.
-    #[derive(Clone, Debug)]
-    pub struct TestModule {
-        plugin: WasmPlugin,
-        facts: Facts,
-    }
-
-    impl TestModule {
-        /// Reads and compiles a module, which takes from milliseconds to seconds by its size.
-        ///
-        /// # Errors
-        /// [`WasmStartError`] when it cannot be read, is no plugin, or does not compile.
-        pub fn read(path: &Path) -> Result<Self, WasmStartError> {
-            let module = Module::read(path)?;
-            module.facts.loadable()?;
-            let plugin = WasmPlugin::compile(&module.bytes, Limits::COUNTED)?;
-            Ok(Self { plugin, facts: module.facts })
-        }
-    }
-
-    impl Setup {
-        /// Starts a module that was compiled before.
-        ///
-        /// # Errors
-        /// [`StartError`] when it refuses its configuration, or when the proxy does not have its
-        /// ABI.
-        pub fn module(
-            &self,
-            module: &TestModule,
-            configuration: &str,
-        ) -> Result<TestHost, StartError> {
-            let mut settings = self.settings.clone();
-            settings.adapt_to(&module.facts);
-            let higress = module.facts.abi == Some(AbiVersion::V0_2_100);
-            if higress && settings.profile == Profile::Envoy {
-                return Err(not_on_envoy());
-            }
-            TestHost::start_in(&module.plugin, settings, self.world(), configuration)
-        }
-
-        /// Compiles a module and starts it.
-        ///
-        /// # Errors
-        /// [`WasmStartError`] when it does not load or refuses its configuration.
-        pub fn wasm(&self, path: &Path, configuration: &str) -> Result<TestHost, WasmStartError> {
-            Ok(self.module(&TestModule::read(path)?, configuration)?)
-        }
-    }
-}
-
-#[cfg(feature = "wasm")]
-pub use module::TestModule;

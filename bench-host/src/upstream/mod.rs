@@ -46,6 +46,7 @@ mod host;
 mod http;
 mod http_match;
 mod local_reply;
+mod made;
 mod redis;
 mod redis_rule;
 mod resp;
@@ -65,9 +66,10 @@ pub use grpc::{GrpcCall, GrpcEvent, GrpcKind, GrpcOutcome, GrpcStep};
 pub use grpc_stream::GrpcStream;
 pub use host::{Health, UpstreamHost};
 pub use http::{HttpAnswer, HttpCall, HttpOutcome};
+pub use made::MadeCall;
 pub use redis::{RedisAnswer, RedisCall, RedisOutcome};
 use script::{RawScript, Script};
-pub use session::{MadeCall, Session};
+pub use session::Session;
 
 /// The upstreams of a script; cloning shares them.
 #[derive(Clone, Debug, Default)]

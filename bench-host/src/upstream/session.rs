@@ -1,13 +1,12 @@
 //! One run of a script: the state that its rules have in it.
 
-use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
-
-use bytes::Bytes;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     GrpcCall, GrpcOutcome, HttpCall, HttpOutcome, RedisCall, RedisOutcome, UpstreamHost, grpc,
     http,
     http_match::first,
+    made::{MadeCall, MadeCalls},
     redis,
     redis_rule::RedisScript,
     resp::{Reply, parse_command},
@@ -36,22 +35,7 @@ pub struct Session {
     unmatched: Vec<String>,
     unmatched_calls: u64,
     /// HTTP calls, where somebody wants to know them.
-    calls: Option<Vec<MadeCall>>,
-}
-
-/// An HTTP call that was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MadeCall {
-    /// The cluster that it went to.
-    pub cluster: Vec<u8>,
-    /// The headers, pseudo headers included.
-    pub headers: Vec<(Bytes, Bytes)>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// The trailers.
-    pub trailers: Vec<(Bytes, Bytes)>,
-    /// How long the plugin waits; `None` is for ever.
-    pub timeout: Option<Duration>,
+    calls: Option<MadeCalls>,
 }
 
 impl Session {
@@ -88,13 +72,7 @@ impl Session {
     pub fn http(&mut self, cluster: &[u8], call: &HttpCall<'_>) -> Option<HttpOutcome> {
         let Cluster { http: rules, latency, .. } = self.script.clusters.get(cluster)?;
         if let Some(calls) = &mut self.calls {
-            calls.push(MadeCall {
-                cluster: cluster.to_vec(),
-                headers: call.headers.to_vec(),
-                body: call.body.to_vec(),
-                trailers: call.trailers.to_vec(),
-                timeout: call.timeout,
-            });
+            calls.keep(cluster, call);
         }
         let picked =
             pick(rules, &mut self.answered, *latency, |script| script.matches.matches(call));
@@ -149,14 +127,15 @@ impl Session {
         Some(redis::answer(reply.encode(), latency, call.timeout))
     }
 
-    /// Keeps a copy of every HTTP call from now on, until it is [taken](Self::take_calls).
+    /// Keeps copies of HTTP calls from now on, until they are [taken](Self::take_calls); of those
+    /// that are not taken, the first 64 MiB.
     pub fn keep_calls(&mut self) {
         self.calls.get_or_insert_default();
     }
 
     /// Takes the calls that were kept, in their order.
     pub fn take_calls(&mut self) -> Vec<MadeCall> {
-        self.calls.as_mut().map(mem::take).unwrap_or_default()
+        self.calls.as_mut().map(MadeCalls::take).unwrap_or_default()
     }
 
     /// The calls that no rule answered, each once: `cluster: http GET /path`.

@@ -36,7 +36,8 @@ pub(crate) fn buffer_bytes<'scope>(
     start: usize,
     length: usize,
 ) -> Result<&'scope mut [u8]> {
-    let answer = fetch(scope, "proxy_get_buffer_bytes", |data, size| {
+    let wanted = (length != TO_THE_END).then_some(length);
+    let answer = fetch_sized(scope, "proxy_get_buffer_bytes", wanted, |data, size| {
         // SAFETY: both out pointers are live, see `fetch`.
         unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, length, data, size) }
     })?;
@@ -352,8 +353,8 @@ pub(crate) fn upstream_hosts<'scope>(scope: &'scope Scope<'_>) -> Result<&'scope
 }
 
 /// Chooses the endpoint that the request goes to. Hosts of ABI 0.2.100 only.
-pub(crate) fn set_upstream_host(address: &str) -> Result<()> {
-    // SAFETY: pointer and length describe a live string, which the host only reads.
+pub(crate) fn set_upstream_host(address: &[u8]) -> Result<()> {
+    // SAFETY: pointer and length describe a live slice, which the host only reads.
     let status = unsafe { raw::proxy_set_upstream_override_host(address.as_ptr(), address.len()) };
     done("proxy_set_upstream_override_host", status)
 }
@@ -392,10 +393,19 @@ fn fetch<'scope>(
     call: &'static str,
     raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
 ) -> Result<Option<&'scope mut [u8]>> {
-    let mut data = ptr::null_mut();
-    let mut size = 0;
-    match Status::from(raw(&raw mut data, &raw mut size)) {
-        Status::Ok => match scope.claim(data, size) {
+    fetch_sized(scope, call, None, raw)
+}
+
+/// [`fetch`], where it is known how many bytes will come.
+fn fetch_sized<'scope>(
+    scope: &'scope Scope<'_>,
+    call: &'static str,
+    wanted: Option<usize>,
+    raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+) -> Result<Option<&'scope mut [u8]>> {
+    let answer = scope.receive(wanted, raw).ok_or(Error::ForeignMemory { call })?;
+    match Status::from(answer.status) {
+        Status::Ok => match scope.claim(answer.data, answer.size) {
             Some(bytes) => Ok(Some(bytes)),
             None => Err(Error::ForeignMemory { call }),
         },
@@ -411,6 +421,12 @@ fn fetch_owned(
     call: &'static str,
     raw: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
 ) -> Result<Vec<u8>> {
+    #[cfg(feature = "proxy-wasm")]
+    if arena.is_lending() {
+        // The host asks another allocator, so the bytes pass through the arena.
+        let scope = arena.scope();
+        return Ok(fetch(&scope, call, raw)?.map_or_else(Vec::new, |bytes| bytes.to_vec()));
+    }
     let mut status = Status::Ok;
     let written = arena.lend(buffer, || {
         let mut data = ptr::null_mut();

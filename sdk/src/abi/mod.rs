@@ -3,7 +3,6 @@
 #![expect(unsafe_code, reason = "host calls take pointers")]
 
 mod exports;
-#[expect(dead_code, reason = "calls that modules above will use")]
 pub(crate) mod host;
 pub mod pairs;
 mod raw;

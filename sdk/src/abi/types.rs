@@ -93,6 +93,8 @@ pub enum Buffer {
     ResponseBody = 1,
     /// The body of the answer to a call, while it is being delivered.
     CallResponseBody = 4,
+    /// The configuration of the VM.
+    VmConfiguration = 6,
     /// The configuration of the plugin, while it is being configured.
     PluginConfiguration = 7,
 }

@@ -34,4 +34,6 @@ pub use error::CallError;
 pub use pending::Call;
 pub use reply::CallReply;
 pub use request::Request;
+pub(crate) use request::{check_header, check_method};
+pub(crate) use target::Target;
 pub use target::UrlError;

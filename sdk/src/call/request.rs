@@ -13,6 +13,7 @@ use super::pending::Call;
 use super::target::Target;
 use super::wire::Headers;
 use crate::abi::host;
+use crate::http::is_token;
 use crate::memory::Scope;
 
 /// Headers that something else decides: the proxy maps `host` to `:authority`, frames the body
@@ -134,9 +135,7 @@ impl Request {
     }
 
     fn begin(&mut self, method: &str, url: &str) -> Result<(), CallError> {
-        if !is_token(method.as_bytes()) {
-            return Err(CallError::InvalidMethod);
-        }
+        check_method(method)?;
         let target = Target::parse(url)?;
         self.headers.add(b":method", &[method.as_bytes()])?;
         self.headers.add(b":path", &[target.slash.as_bytes(), target.path.as_bytes()])?;
@@ -148,17 +147,7 @@ impl Request {
     }
 
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), CallError> {
-        let position = self.given;
-        let is_reserved = |reserved: &&[u8]| name.eq_ignore_ascii_case(reserved);
-        if name.starts_with(b":") || RESERVED.iter().any(is_reserved) {
-            return Err(CallError::ReservedHeader { position });
-        }
-        if !is_token(name) {
-            return Err(CallError::InvalidHeaderName { position });
-        }
-        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(CallError::InvalidHeaderValue { position });
-        }
+        check_header(name, value, self.given)?;
         self.headers.add(name, &[value])
     }
 }
@@ -186,10 +175,24 @@ impl Encoded<'_> {
     }
 }
 
-/// A token of RFC 9110, 5.6.2.
-fn is_token(text: &[u8]) -> bool {
-    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(is_tchar)
+/// Whether a request may have this method.
+pub(crate) fn check_method(method: &str) -> Result<(), CallError> {
+    if is_token(method.as_bytes()) { Ok(()) } else { Err(CallError::InvalidMethod) }
+}
+
+/// Whether an author may give this header, the `position`th one.
+pub(crate) fn check_header(name: &[u8], value: &[u8], position: usize) -> Result<(), CallError> {
+    let is_reserved = |reserved: &&[u8]| name.eq_ignore_ascii_case(reserved);
+    if name.starts_with(b":") || RESERVED.iter().any(is_reserved) {
+        return Err(CallError::ReservedHeader { position });
+    }
+    if !is_token(name) {
+        return Err(CallError::InvalidHeaderName { position });
+    }
+    if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        return Err(CallError::InvalidHeaderValue { position });
+    }
+    Ok(())
 }
 
 /// What a host takes, which reads the number as a signed one, and 0 as no timeout.

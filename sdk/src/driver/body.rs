@@ -10,7 +10,7 @@ use crate::plugin::Plugin;
 use crate::vm::{BoxedTask, Purpose};
 
 /// What is left of a verdict when its edits have been made.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Pass,
     Hold,
     Wait(BoxedTask),
@@ -62,6 +62,9 @@ impl<P: Plugin> Driver<P> {
                     self.wait_with_body(stream, direction, task, HOLD_BODY)
                 }
                 Ran::Answered(Verdict::Hold | Verdict::Pass) | Ran::Skipped => {
+                    if size > 0 {
+                        stream.control.side(direction).has_passed.set(true);
+                    }
                     pass(stream, direction)
                 }
                 Ran::Refused => DROP_BODY,
@@ -110,7 +113,18 @@ impl<P: Plugin> Driver<P> {
 }
 
 /// Makes the edits of a verdict.
-pub(super) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
+#[inline]
+pub(crate) fn settle(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
+    if let BodyAction::Pass = action {
+        // What nearly every chunk gets.
+        chunk.commit()?;
+        return Ok(Verdict::Pass);
+    }
+    settle_edits(action, chunk)
+}
+
+#[inline(never)]
+fn settle_edits(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
     let verdict = match action {
         BodyAction::Pass | BodyAction::Replied(_) => Verdict::Pass,
         BodyAction::Edit(bytes) => {

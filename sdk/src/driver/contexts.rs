@@ -73,6 +73,7 @@ impl<P: Plugin> Contexts<P> {
     }
 
     /// Puts a stream back, unless it was closed meanwhile (and its id perhaps used again).
+    #[inline]
     pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) {
         let mut streams = self.streams.borrow_mut();
         match streams.get_mut(id) {

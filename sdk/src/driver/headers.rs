@@ -5,10 +5,9 @@ use std::rc::Rc;
 use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
-use crate::abi::Direction;
-use crate::abi::host;
+use crate::abi::{Direction, Map, host};
 use crate::error::Result;
-use crate::http::{BodyMode, Handle, HeadersAction, HeadersState, RouteReply, Site};
+use crate::http::{BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle};
 use crate::plugin::{Host, Plugin, Rebuild};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
@@ -63,6 +62,10 @@ impl<P: Plugin> Driver<P> {
             HeadersAction::Relay(_) if end_of_stream => PASS,
             HeadersAction::Relay(relaying) => {
                 let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
+                // Nobody knows how long the body will be.
+                if let Err(error) = host::remove_header(Map::ResponseHeaders, "content-length") {
+                    crate::warn!("content-length: {error}");
+                }
                 self.begin_relay(stream, relaying.0, inject);
                 PASS
             }
@@ -91,6 +94,7 @@ impl<P: Plugin> Driver<P> {
 
     /// Response headers that belong to a rewritten request.
     fn reply_headers(&self, stream: &mut Stream<P>, end_of_stream: bool) -> u32 {
+        stream.control.is_reply.set(true);
         let side = stream.control.side(Direction::Response);
         if !end_of_stream {
             side.headers.set(HeadersState::Held);
@@ -110,7 +114,7 @@ impl<P: Plugin> Driver<P> {
         stop: u32,
     ) -> u32 {
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
-        let handle = Handle { vm: Rc::clone(&self.vm), context: stream.control.context };
+        let handle = StreamHandle { vm: Rc::clone(&self.vm), context: stream.control.context };
         let task = (on_reply.0)(RouteReply::new(handle, has_body));
         self.wait_for(stream, purpose, task, stop)
     }

@@ -28,6 +28,8 @@ use crate::log;
 use crate::plugin::{Host, Plugin};
 use crate::vm::{Tasks, Vm};
 use answer::{PASS, Ran, failed};
+#[cfg(feature = "proxy-wasm")]
+pub(crate) use body::{Verdict, settle};
 use contexts::Contexts;
 use stream::Stream;
 
@@ -49,6 +51,13 @@ impl<P: Plugin> fmt::Debug for Driver<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Filters are the author's and need not be printable.
         f.debug_struct("Driver").field("vm", &self.vm).finish_non_exhaustive()
+    }
+}
+
+impl<P: Plugin> Drop for Driver<P> {
+    fn drop(&mut self) {
+        // They own handles to the VM that owns them. In a module nothing is ever dropped so.
+        self.vm.tasks.clear();
     }
 }
 

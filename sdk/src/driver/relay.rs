@@ -5,6 +5,7 @@
 //! letting it go.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Driver;
 use super::answer::{DROP_BODY, HOLD_BODY, HOLD_TRAILERS, PASS, Ran, failed};
@@ -14,10 +15,14 @@ use crate::abi::{Buffer, Direction};
 use crate::error::{Error, Result};
 use crate::http::{BodyMode, Inject, RelayBegin, RelayState, Resume};
 use crate::plugin::Plugin;
+use crate::time;
 use crate::vm::{Purpose, Started, Tasks};
 
 const RESPONSE: Direction = Direction::Response;
 const PHASE: &str = "relay";
+
+/// The shortest time that a host's timer has.
+const SOON: Duration = Duration::from_millis(1);
 
 impl<P: Plugin> Driver<P> {
     pub(super) fn begin_relay(
@@ -82,6 +87,10 @@ impl<P: Plugin> Driver<P> {
             Some(_) => relay.has_out(),
             None => relay.is_starving(),
         };
+        if passes && relay.must_hold.get() {
+            self.nudge(stream, relay);
+            return self.hold(stream, relay, size);
+        }
         if passes && let Err(error) = relay.put_out() {
             self.end_relay(stream);
             let _ = failed::<P, ()>(PHASE, error);
@@ -96,14 +105,41 @@ impl<P: Plugin> Driver<P> {
         match (passes, relay.inject.get()) {
             (true, _) => {
                 side.held.set(0);
+                relay.holds.set(false);
                 PASS
             }
             (false, Some(_)) => DROP_BODY,
-            (false, None) => {
-                side.held.set(size);
-                HOLD_BODY
-            }
+            (false, None) => self.hold(stream, relay, size),
         }
+    }
+
+    fn hold(&self, stream: &Stream<P>, relay: &RelayState, size: usize) -> u32 {
+        stream.control.side(RESPONSE).held.set(size);
+        relay.stopped.set(true);
+        relay.holds.set(true);
+        HOLD_BODY
+    }
+
+    /// Sets a timer for what can only be done outside of the body's callbacks.
+    fn nudge(&self, stream: &Stream<P>, relay: &RelayState) {
+        if relay.nudged.replace(true) {
+            return;
+        }
+        let soon = Box::pin(async { time::sleep(SOON).await.map(|()| Resume::Continue) });
+        let started = Tasks::start(&self.vm, stream.control.owner(), Purpose::Nudge, soon);
+        if let Started::Ended(Err(error)) = started {
+            crate::error!("{PHASE}: {error}");
+        }
+    }
+
+    pub(super) fn relay_nudged(&self, stream: &mut Stream<P>) {
+        let Some(relay) = stream.control.side(RESPONSE).relay.borrow().clone() else { return };
+        relay.nudged.set(false);
+        let done = match relay.task.get() {
+            Some(_) => self.relay_waits(stream, &relay),
+            None => self.let_rest_go(stream, &relay),
+        };
+        self.check_relay(stream, &relay, done);
     }
 
     /// Trailers have ended the body.
@@ -143,8 +179,12 @@ impl<P: Plugin> Driver<P> {
             None => self.relay_waits(stream, &relay),
             Some(result) => self.relay_over(stream, &relay, result.map(drop)),
         };
-        if let Err(error) = goes_on {
-            self.cancel_relay(&relay);
+        self.check_relay(stream, &relay, goes_on);
+    }
+
+    fn check_relay(&self, stream: &Stream<P>, relay: &RelayState, done: Result<()>) {
+        if let Err(error) = done {
+            self.cancel_relay(relay);
             self.end_relay(stream);
             let _ = failed::<P, ()>(PHASE, error);
         }
@@ -156,9 +196,9 @@ impl<P: Plugin> Driver<P> {
         }
         // Everything that the host holds was answered: it may go, as what it has become.
         if relay.stopped.get() && relay.is_starving() && !relay.ended.get() {
-            relay.put_out()?;
+            self.send_rest(stream, relay)?;
             relay.stopped.set(false);
-            stream.control.side(RESPONSE).held.set(0);
+            relay.must_hold.set(true);
             host::continue_stream(RESPONSE)?;
         }
         Ok(())
@@ -178,15 +218,24 @@ impl<P: Plugin> Driver<P> {
             };
             relay.fail();
         }
+        self.let_rest_go(stream, relay)
+    }
+
+    /// There is no task any more: what waits goes on, and whatever comes.
+    fn let_rest_go(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
         relay.release();
         let can_inject = relay.inject.get().is_some();
-        if !relay.stopped.get() && !can_inject && relay.has_out() {
-            // It goes in front of the next chunk.
+        if !relay.stopped.get() && !can_inject && (relay.has_out() || relay.must_hold.get()) {
+            // It goes in front of the next chunk, which still has to be held.
             return Ok(());
         }
         self.send_rest(stream, relay)?;
-        let resumes = relay.stopped.get() && (relay.ended.get() || !can_inject);
-        self.end_relay(stream);
+        let resumes = relay.stopped.replace(false) && (relay.ended.get() || !can_inject);
+        if can_inject || relay.ended.get() || !resumes {
+            self.end_relay(stream);
+        } else {
+            relay.must_hold.set(true);
+        }
         if resumes { host::continue_stream(RESPONSE) } else { Ok(()) }
     }
 
@@ -195,11 +244,14 @@ impl<P: Plugin> Driver<P> {
         if let Some(inject) = relay.inject.get() {
             return relay.flush(inject);
         }
-        match stream.control.side(RESPONSE).held.take() {
+        stream.control.side(RESPONSE).held.set(0);
+        if relay.holds.replace(false) {
+            relay.put_out()
+        } else if relay.has_out() {
             // The host has no buffer that bytes could be put into.
-            0 if relay.has_out() => Err(Error::Withheld { bytes: relay.take_out().len() }),
-            0 => Ok(()),
-            _ => relay.put_out(),
+            Err(Error::Withheld { bytes: relay.take_out().len() })
+        } else {
+            Ok(())
         }
     }
 

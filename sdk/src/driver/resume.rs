@@ -23,6 +23,10 @@ impl<P: Plugin> Driver<P> {
                     self.let_go(context, direction);
                 }
             }
+            (Purpose::Nudge, None) => (),
+            (Purpose::Nudge, Some(_)) => {
+                self.with_stream(context, (), |stream| self.relay_nudged(stream));
+            }
             (Purpose::Relay, result) => {
                 self.with_stream(context, (), |stream| self.relay_polled(stream, result));
             }
@@ -41,7 +45,7 @@ impl<P: Plugin> Driver<P> {
             Purpose::Headers(Direction::Response) => (Direction::Response, "response_headers"),
             Purpose::Body(Direction::Request) => (Direction::Request, "request_body"),
             Purpose::Body(Direction::Response) => (Direction::Response, "response_body"),
-            Purpose::Relay | Purpose::Nothing => return false,
+            Purpose::Relay | Purpose::Nudge | Purpose::Nothing => return false,
         };
         let side = stream.control.side(direction);
         side.headers.set(HeadersState::Sent);

@@ -22,6 +22,9 @@ impl<P: Plugin> Driver<P> {
     ) -> u32 {
         self.stream_callback(context, direction, |stream| {
             let body = self.end_body(stream, direction, phase, last_chunk);
+            if direction == Direction::Response && stream.control.is_reply.get() {
+                return body;
+            }
             let trailers = match self.run(stream, phase, work) {
                 Ran::Answered(TrailersAction::Continue | TrailersAction::Replied(_))
                 | Ran::Skipped => PASS,

@@ -1,17 +1,17 @@
 //! A part of a body, borrowed.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, Deref, RangeBounds};
 
 use std::future::Future;
 
 use bytes::Bytes;
 
-use super::action::{BodyAction, Replied, Resume, Task};
+use super::action::{BodyAction, Resume, Task};
 use super::control::{BodyMode, HeadersState, Side, Site};
 use super::headers::Headers;
 use super::held::{self, HeldBody};
-use super::reply::Reply;
 use super::route::{OnReply, RouteCall, RouteReply};
+use super::stream_view::Stream;
 use super::windows::Windows;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
@@ -50,7 +50,7 @@ use crate::error::{Error, Result};
 /// trailers brought after everything before it had been sent on.
 #[derive(Debug)]
 pub struct Chunk<'a> {
-    site: Site<'a>,
+    stream: Stream<'a>,
     direction: Direction,
     buffer: Buffer,
     len: usize,
@@ -74,7 +74,17 @@ impl<'a> Chunk<'a> {
     ) -> Self {
         let buffer = Buffer::body(direction);
         let held = held.min(len);
-        Self { site, direction, buffer, len, held, last, released: false, read: None, edit: None }
+        Self {
+            stream: Stream(site),
+            direction,
+            buffer,
+            len,
+            held,
+            last,
+            released: false,
+            read: None,
+            edit: None,
+        }
     }
 
     /// The end of a body that trailers brought, of which the host still holds `held` bytes.
@@ -165,7 +175,7 @@ impl<'a> Chunk<'a> {
     /// One host call and one allocation of the chunk's length; the host copies it there.
     pub fn to_bytes(&mut self) -> Result<Bytes> {
         self.commit()?;
-        Ok(host::owned_buffer(&self.site.vm.arena, self.buffer, 0, self.len)?.into())
+        Ok(host::owned_buffer(&self.stream.0.vm.arena, self.buffer, 0, self.len)?.into())
     }
 
     /// The bytes in windows of `size`, whose memory is that of one: so a body that the host has
@@ -187,7 +197,7 @@ impl<'a> Chunk<'a> {
     /// One host call for each window; nothing is allocated once the arena has the size of one.
     pub fn windows(&mut self, size: usize) -> Result<Windows<'_>> {
         self.commit()?;
-        Ok(Windows::new(&self.site.vm.arena, self.buffer, self.len, size))
+        Ok(Windows::new(&self.stream.0.vm.arena, self.buffer, self.len, size))
     }
 
     /// The headers of this body, while they [wait](super::HeadersAction::Hold) for it; free.
@@ -196,7 +206,7 @@ impl<'a> Chunk<'a> {
     /// [`Error::HeadersReleased`] when they have been sent on.
     pub fn headers(&self) -> Result<Headers<'a>> {
         if self.side().headers.get() == HeadersState::Held {
-            Ok(Headers::new(self.site, Map::headers(self.direction), 0))
+            Ok(Headers::new(self.stream.0, Map::headers(self.direction), 0))
         } else {
             Err(Error::HeadersReleased)
         }
@@ -215,11 +225,11 @@ impl<'a> Chunk<'a> {
     where
         F: AsyncFnOnce(HeldBody) -> Result<Resume> + 'static,
     {
-        if !self.last || self.released {
+        if !self.last || self.released || self.side().has_passed.get() {
             return Err(Error::BodyIncomplete);
         }
         let released = self.side().headers.get() != HeadersState::Held;
-        let held = HeldBody::new(self.site.handle(), self.direction, released);
+        let held = HeldBody::new(self.handle(), self.direction, released);
         Ok(BodyAction::Wait(Task(Box::pin(async move { task(held).await }))))
     }
 
@@ -237,8 +247,9 @@ impl<'a> Chunk<'a> {
     ///
     /// # Errors
     /// [`Error::BodyIncomplete`] before the last chunk, [`Error::HeadersReleased`] when the request's
-    /// headers did not [wait](super::HeadersAction::Hold), and [`Error::Plugin`] for a method, URL
-    /// or header that is not one; nothing has been changed then.
+    /// headers did not [wait](super::HeadersAction::Hold), [`Error::BodyReleased`] for a new body
+    /// where trailers end one of no bytes, and [`Error::Call`] for a method, URL or header that no
+    /// [`Request`](crate::call::Request) may have either. Nothing has been changed then.
     pub fn route<F>(&mut self, call: &RouteCall, task: F) -> Result<BodyAction>
     where
         F: AsyncFnOnce(RouteReply) -> Result<Resume> + 'static,
@@ -247,7 +258,10 @@ impl<'a> Chunk<'a> {
             return Err(Error::BodyIncomplete);
         }
         let headers = self.headers()?;
-        let target = call.check()?;
+        let checked = call.check()?;
+        if call.body.is_some() {
+            self.writable()?;
+        }
         for (header, original) in [
             (":method", "x-envoy-original-method"),
             (":path", "x-envoy-original-path"),
@@ -258,12 +272,12 @@ impl<'a> Chunk<'a> {
             }
         }
         headers.remove("accept-encoding")?;
-        headers.set(":method", target.method)?;
-        headers.set(":path", &target.path)?;
-        if let Some(authority) = target.authority {
+        headers.set(":method", checked.method)?;
+        headers.set(":path", [checked.target.slash, checked.target.path].concat())?;
+        if let Some(authority) = checked.target.authority {
             headers.set(":authority", authority)?;
         }
-        for (name, value) in target.headers {
+        for (name, value) in checked.headers {
             headers.set(&name.to_ascii_lowercase(), value)?;
         }
         if let Some(body) = &call.body {
@@ -272,23 +286,18 @@ impl<'a> Chunk<'a> {
         let task = |reply| -> std::pin::Pin<Box<dyn Future<Output = Result<Resume>>>> {
             Box::pin(async move { task(reply).await })
         };
-        self.site.control.on_reply.replace(Some(OnReply(Box::new(task))));
+        self.stream.0.control.on_reply.replace(Some(OnReply(Box::new(task))));
         Ok(BodyAction::Pass)
     }
 
     fn side(&self) -> &'a Side {
-        self.site.control.side(self.direction)
+        self.stream.0.control.side(self.direction)
     }
 
     /// Whether the headers may have been sent with the length of the body, which is all here.
     fn has_fixed_length(&self) -> bool {
         let side = self.side();
         side.mode.get() == BodyMode::Buffer && side.headers.get() == HeadersState::Sent
-    }
-
-    /// Answers the client with a reply of the plugin's own; a response that has begun is reset.
-    pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
-        reply.send()
     }
 
     /// Length in bytes, those that were held included; free.
@@ -335,7 +344,7 @@ impl<'a> Chunk<'a> {
     }
 
     fn fetch(&self, start: usize, wanted: usize) -> Result<&'a mut [u8]> {
-        let bytes = host::buffer_bytes(self.site.scope, self.buffer, start, wanted)?;
+        let bytes = host::buffer_bytes(self.stream.0.scope, self.buffer, start, wanted)?;
         match bytes.len() {
             // A guard must not take a part of a chunk for the whole of it.
             got if got != wanted => Err(Error::ShortRead { wanted, got }),
@@ -347,7 +356,7 @@ impl<'a> Chunk<'a> {
         self.writable()?;
         self.commit()?;
         if len != self.len && self.has_fixed_length() {
-            held::check_sent_length(self.site.scope, Map::headers(self.direction), len)?;
+            held::check_sent_length(self.stream.0.scope, Map::headers(self.direction), len)?;
         }
         host::set_buffer(self.buffer, place, data)?;
         self.read = None;
@@ -365,5 +374,13 @@ impl<'a> Chunk<'a> {
         } else {
             Err(Error::OutOfRange { start, end, len: self.len })
         }
+    }
+}
+
+impl<'a> Deref for Chunk<'a> {
+    type Target = Stream<'a>;
+
+    fn deref(&self) -> &Stream<'a> {
+        &self.stream
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::held::Handle;
 use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
@@ -48,6 +47,8 @@ pub(crate) struct Control {
     pub has_tasks: Cell<bool>,
     /// What waits for the response to a rewritten request.
     pub on_reply: RefCell<Option<OnReply>>,
+    /// The response is that to a rewritten request, of which the filter sees nothing.
+    pub is_reply: Cell<bool>,
     sides: [Side; 2],
 }
 
@@ -58,6 +59,8 @@ pub(crate) struct Side {
     pub headers: Cell<HeadersState>,
     /// Bytes at the front of the host's buffer that were given before.
     pub held: Cell<usize>,
+    /// A part of the body was sent on, or dropped.
+    pub has_passed: Cell<bool>,
     /// The last chunk was given.
     pub ended: Cell<bool>,
     /// The body is not the filter's: a task has it, or will get it.
@@ -98,10 +101,4 @@ pub(crate) struct Site<'a> {
     pub vm: &'a Rc<Vm>,
     pub scope: &'a Scope<'a>,
     pub control: &'a Control,
-}
-
-impl Site<'_> {
-    pub fn handle(&self) -> Handle {
-        Handle { vm: Rc::clone(self.vm), context: self.control.context }
-    }
 }

@@ -1,7 +1,10 @@
 //! A stream that is over.
 
+use std::ops::Deref;
+
 use super::control::Site;
 use super::headers::Headers;
+use super::stream_view::Stream;
 use crate::abi::Map;
 
 /// A stream that is over, well or badly, as an access log sees it.
@@ -10,26 +13,34 @@ use crate::abi::Map;
 /// Nothing before something is asked for.
 #[derive(Debug)]
 pub struct EndedStream<'a> {
-    site: Site<'a>,
+    stream: Stream<'a>,
 }
 
 impl<'a> EndedStream<'a> {
     pub(crate) fn new(site: Site<'a>) -> Self {
-        Self { site }
+        Self { stream: Stream(site) }
     }
 
     /// The request's headers as they were sent on.
     pub fn request_headers(&self) -> Headers<'a> {
-        Headers::new(self.site, Map::RequestHeaders, 0)
+        Headers::new(self.stream.0, Map::RequestHeaders, 0)
     }
 
     /// The response's headers as they were sent on.
     pub fn response_headers(&self) -> Headers<'a> {
-        Headers::new(self.site, Map::ResponseHeaders, 0)
+        Headers::new(self.stream.0, Map::ResponseHeaders, 0)
     }
 
     /// The response's trailers.
     pub fn response_trailers(&self) -> Headers<'a> {
-        Headers::new(self.site, Map::ResponseTrailers, 0)
+        Headers::new(self.stream.0, Map::ResponseTrailers, 0)
+    }
+}
+
+impl<'a> Deref for EndedStream<'a> {
+    type Target = Stream<'a>;
+
+    fn deref(&self) -> &Stream<'a> {
+        &self.stream
     }
 }

@@ -1,21 +1,16 @@
 //! Header maps, read and changed in place in the host.
 
-use std::future::Future;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::action::{HeadersAction, Relaying, Replied, Resume, Task};
+use super::action::{HeadersAction, Relaying, Resume, Task};
 use super::control::{BodyMode, Site};
 use super::held::HeldHeaders;
 use super::relay::{Relay, RelayBegin, RelayState};
-use super::reply::Reply;
+use super::stream_view::{Stream, VIA_UPSTREAM};
 use crate::abi::pairs::Pairs;
 use crate::abi::{Direction, Map, host};
-use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::property::{self, Property};
-use crate::shared::SharedData;
-use crate::vm::{Purpose, Started, Tasks};
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
 ///
@@ -30,14 +25,14 @@ use crate::vm::{Purpose, Started, Tasks};
 /// A host answers `BadArgument` for a map that has already been sent on.
 #[derive(Debug)]
 pub struct Headers<'a> {
-    site: Site<'a>,
+    stream: Stream<'a>,
     map: Map,
     len: usize,
 }
 
 impl<'a> Headers<'a> {
     pub(crate) fn new(site: Site<'a>, map: Map, len: usize) -> Self {
-        Self { site, map, len }
+        Self { stream: Stream(site), map, len }
     }
 
     /// How many headers there were when the callback began; free.
@@ -52,12 +47,12 @@ impl<'a> Headers<'a> {
 
     /// The first value of a header. Names are lower case; pseudo headers begin with a colon.
     pub fn get(&self, name: &str) -> Result<Option<&'a [u8]>> {
-        host::header(self.site.scope, self.map, name)
+        host::header(self.stream.0.scope, self.map, name)
     }
 
     /// All headers in order.
     pub fn iter(&self) -> Result<Pairs<'a>> {
-        Pairs::parse(host::header_pairs(self.site.scope, self.map)?)
+        Pairs::parse(host::header_pairs(self.stream.0.scope, self.map)?)
     }
 
     /// Sets a header and removes all others of that name.
@@ -78,74 +73,16 @@ impl<'a> Headers<'a> {
         host::remove_header(self.map, name)
     }
 
-    /// Answers the client with a reply of the plugin's own.
-    pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
-        reply.send()
-    }
-
-    /// Values that all workers share.
-    pub fn shared_data(&self) -> SharedData<'a> {
-        SharedData::new(self.site.scope)
-    }
-
-    /// Starts a task that ends with the stream and that nothing waits for.
-    ///
-    /// # Cost
-    /// One allocation.
-    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
-        let owner = self.site.control.owner();
-        if let Started::Ended(Err(error)) =
-            Tasks::start(self.site.vm, owner, Purpose::Nothing, task)
-        {
-            crate::error!("task: {error}");
-        }
-    }
-
     /// Notes that a host chooses the route again when a request header changes.
     fn changes(&self) {
         if self.map == Map::RequestHeaders {
-            self.site.control.route_cleared.set(true);
+            self.stream.0.control.route_cleared.set(true);
         }
-    }
-
-    /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
-    /// not know it.
-    ///
-    /// ```no_run
-    /// # use chunkwise::http::RequestHeaders;
-    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<()> {
-    /// if let Some(port) = headers.property(&["source", "port"])? {
-    ///     chunkwise::info!("from port {}", port.i64()?);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
-        property::get(self.site.scope, path)
     }
 
     /// A property of one segment, as the host sends it.
     pub(crate) fn raw_property(&self, name: &str) -> Result<Option<&'a [u8]>> {
-        host::property(self.site.scope, name)
-    }
-
-    /// Writes attributes where the proxy's access log finds them, as
-    /// `%FILTER_STATE(wasm.<key>:PLAIN)%`, over those that other plugins wrote there; the key is
-    /// [`CUSTOM_LOG`](crate::attributes::CUSTOM_LOG) or [`AI_LOG`](crate::attributes::AI_LOG).
-    ///
-    /// # Cost
-    /// Two host calls, one to read what is there and one to write; none without attributes.
-    pub fn log_attributes(&self, key: &str, attributes: &Attributes) -> Result<()> {
-        attributes.write_log(self.site.scope, key)
-    }
-
-    /// Writes attributes as tags of the request's trace span (Higress).
-    ///
-    /// # Cost
-    /// One host call for each.
-    pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
-        attributes.write_trace()
+        host::property(self.stream.0.scope, name)
     }
 
     pub(super) fn map(&self) -> Map {
@@ -201,7 +138,7 @@ impl<'a> RequestHeaders<'a> {
     /// Chooses how the body of this request is given, instead of
     /// [`Filter::REQUEST_BODY`](crate::Filter::REQUEST_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.site.control.side(Direction::Request).mode.set(mode);
+        self.stream.0.control.side(Direction::Request).mode.set(mode);
     }
 
     /// Holds the request until a task has ended. The task is dropped with its calls when the stream
@@ -218,7 +155,7 @@ impl<'a> RequestHeaders<'a> {
     where
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
     {
-        let held = HeldHeaders::new(self.site.handle(), Direction::Request, false);
+        let held = HeldHeaders::new(self.handle(), Direction::Request, false);
         HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
     }
 
@@ -231,7 +168,7 @@ impl<'a> RequestHeaders<'a> {
     /// [`Error::RouteCleared`] when a header was changed before, and [`Error::NeedsHost`] where the
     /// host is not Higress.
     pub fn keep_route(&self) -> Result<()> {
-        if self.site.control.route_cleared.get() {
+        if self.stream.0.control.route_cleared.get() {
             return Err(Error::RouteCleared);
         }
         self.higress_only("way to keep a route")?;
@@ -265,10 +202,16 @@ impl<'a> ResponseHeaders<'a> {
         !self.end
     }
 
+    /// Whether the upstream has answered, and not the proxy or a plugin. One host call.
+    pub fn is_from_upstream(&self) -> Result<bool> {
+        let details = self.property(&["response", "code_details"])?;
+        Ok(details.is_some_and(|details| details.bytes() == VIA_UPSTREAM))
+    }
+
     /// Chooses how the body of this response is given, instead of
     /// [`Filter::RESPONSE_BODY`](crate::Filter::RESPONSE_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.site.control.side(Direction::Response).mode.set(mode);
+        self.stream.0.control.side(Direction::Response).mode.set(mode);
     }
 
     /// Holds the response until a task has ended; see [`RequestHeaders::wait`].
@@ -276,12 +219,12 @@ impl<'a> ResponseHeaders<'a> {
     where
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
     {
-        let held = HeldHeaders::new(self.site.handle(), Direction::Response, false);
+        let held = HeldHeaders::new(self.handle(), Direction::Response, false);
         HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
     }
 
-    /// Sends the headers on, and gives the body to a task chunk by chunk: see [`Relay`]. The body
-    /// callback is not called for it. A response without a body has nothing to relay: the task is
+    /// Sends the headers on without their `content-length`, and gives the body to a task chunk by
+    /// chunk: see [`Relay`]. The body callback is not called for it. A response without a body has nothing to relay: the task is
     /// dropped.
     ///
     /// ```
@@ -303,7 +246,7 @@ impl<'a> ResponseHeaders<'a> {
         F: AsyncFnOnce(Relay) -> Result<()> + 'static,
     {
         let state = Rc::new(RelayState::default());
-        let relay = Relay::new(Rc::clone(&state), self.site.handle());
+        let relay = Relay::new(Rc::clone(&state), self.handle());
         let task = Box::pin(async move { task(relay).await.map(|()| Resume::Continue) });
         HeadersAction::Relay(Relaying(RelayBegin { state, task }))
     }
@@ -316,19 +259,17 @@ impl<'a> ResponseHeaders<'a> {
     }
 }
 
-impl Headers<'_> {
-    fn higress_only(&self, what: &'static str) -> Result<()> {
-        if self.site.vm.is_higress()? {
-            Ok(())
-        } else {
-            Err(Error::NeedsHost { what, host: "Higress" })
-        }
-    }
-}
-
 impl<'a> Trailers<'a> {
     pub(crate) fn new(site: Site<'a>, direction: Direction, len: usize) -> Self {
         Self(Headers::new(site, Map::trailers(direction), len))
+    }
+}
+
+impl<'a> Deref for Headers<'a> {
+    type Target = Stream<'a>;
+
+    fn deref(&self) -> &Stream<'a> {
+        &self.stream
     }
 }
 

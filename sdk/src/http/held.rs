@@ -1,30 +1,14 @@
 //! What a task can do with a stream that waits for it.
 
 use std::ops::Deref;
-use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::action::Resume;
-use super::reply::Reply;
+use super::stream_view::StreamHandle;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
 use crate::error::{Error, Result};
 use crate::memory::Scope;
-use crate::vm::Vm;
-
-/// A stream, from outside of its callbacks.
-#[derive(Clone, Debug)]
-pub(crate) struct Handle {
-    pub vm: Rc<Vm>,
-    pub context: u32,
-}
-
-impl Handle {
-    pub fn act<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
-        self.vm.on_context(self.context, work)
-    }
-}
 
 /// Headers that wait for a task, see [`RequestHeaders::wait`] and [`ResponseHeaders::wait`].
 ///
@@ -41,13 +25,13 @@ impl Handle {
 /// [`ResponseHeaders::wait`]: super::ResponseHeaders::wait
 #[derive(Debug)]
 pub struct HeldHeaders {
-    handle: Handle,
+    handle: StreamHandle,
     map: Map,
     released: bool,
 }
 
 impl HeldHeaders {
-    pub(crate) fn new(handle: Handle, direction: Direction, released: bool) -> Self {
+    pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
         Self { handle, map: Map::headers(direction), released }
     }
 
@@ -76,13 +60,16 @@ impl HeldHeaders {
         self.handle.act(|_| host::remove_header(self.map, name))
     }
 
-    /// Answers the client with a reply of the plugin's own; the answer is what the task returns.
-    pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
-        self.handle.act(|_| Ok(reply.send()?.into()))
-    }
-
     fn check(&self) -> Result<()> {
         if self.released { Err(Error::HeadersReleased) } else { Ok(()) }
+    }
+}
+
+impl Deref for HeldHeaders {
+    type Target = StreamHandle;
+
+    fn deref(&self) -> &StreamHandle {
+        &self.handle
     }
 }
 
@@ -98,7 +85,7 @@ pub struct HeldBody {
 }
 
 impl HeldBody {
-    pub(crate) fn new(handle: Handle, direction: Direction, released: bool) -> Self {
+    pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
         let headers = HeldHeaders::new(handle, direction, released);
         Self { headers, buffer: Buffer::body(direction) }
     }

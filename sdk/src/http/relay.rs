@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 
-use super::held::Handle;
+use super::stream_view::StreamHandle;
 use crate::error::{Error, Result};
 use crate::vm::{BoxedTask, TaskId};
 
@@ -35,7 +36,7 @@ pub(crate) struct RelayBegin {
 /// On Higress ([`Host::Higress`](crate::Host::Higress)) chunks leave the host, and what is sent is
 /// injected at once. A stock host cannot inject: there the response waits in the host while the
 /// task is busy, up to the host's buffer limit, and leaves when the task asks for more than there
-/// is.
+/// is; where the task did not have to wait for anything, a millisecond later.
 ///
 /// # Cost
 /// For each chunk: one host call and one allocation to take it, for a chunk that waits has to own
@@ -43,14 +44,14 @@ pub(crate) struct RelayBegin {
 #[derive(Debug)]
 pub struct Relay {
     state: Rc<RelayState>,
-    handle: Handle,
+    handle: StreamHandle,
 }
 
 impl Relay {
     /// Bytes of a response that may wait in the plugin.
     pub const LIMIT: usize = 4 * 1024 * 1024;
 
-    pub(crate) fn new(state: Rc<RelayState>, handle: Handle) -> Self {
+    pub(crate) fn new(state: Rc<RelayState>, handle: StreamHandle) -> Self {
         Self { state, handle }
     }
 
@@ -87,6 +88,14 @@ impl Relay {
     }
 }
 
+impl Deref for Relay {
+    type Target = StreamHandle;
+
+    fn deref(&self) -> &StreamHandle {
+        &self.handle
+    }
+}
+
 /// How a host takes bytes outside of a body callback.
 pub(crate) type Inject = fn(&[u8]) -> Result<()>;
 
@@ -105,6 +114,16 @@ pub(crate) struct RelayState {
     pub ended: Cell<bool>,
     /// The host waits for a word from us.
     pub stopped: Cell<bool>,
+    /// The host was let go in the middle of the body while it held a part of it.
+    ///
+    /// Envoy's filter goes on to buffer then, and loses what a callback lets pass: every frame from
+    /// there on has to be held, and let go outside of its callback. (Mended in August 2026, see the
+    /// runtime guard `filter_manager_forward_added_data_on_continue`; a plugin cannot tell.)
+    pub must_hold: Cell<bool>,
+    /// The host has bytes in its buffer that were not let go.
+    pub holds: Cell<bool>,
+    /// A timer is set that lets the host go.
+    pub nudged: Cell<bool>,
     /// A body callback runs: what is sent becomes its chunk.
     pub in_callback: Cell<bool>,
     pub task: Cell<Option<TaskId>>,
@@ -188,7 +207,7 @@ impl RelayState {
         Some(chunk)
     }
 
-    fn send(&self, handle: &Handle, data: &[u8]) -> Result<()> {
+    fn send(&self, handle: &StreamHandle, data: &[u8]) -> Result<()> {
         match self.inject.get() {
             Some(inject) if !self.in_callback.get() => handle.act(|_| {
                 self.flush(inject)?;

@@ -5,8 +5,10 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use super::action::Resume;
-use super::held::{Handle, HeldBody};
+use super::held::HeldBody;
+use super::stream_view::StreamHandle;
 use crate::abi::Direction;
+use crate::call::{CallError, Target, check_header, check_method};
 use crate::error::{Error, Result};
 
 /// What gets the response to a rewritten request.
@@ -39,7 +41,7 @@ pub struct RouteCall {
 
 impl RouteCall {
     /// A request with this method, to this path, or to a URL, whose authority then takes the place
-    /// of the request's.
+    /// of the request's. It is read as that of a [`Client::request`](crate::call::Client::request).
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self { method: method.into(), url: url.into(), headers: Vec::new(), body: None }
     }
@@ -59,51 +61,21 @@ impl RouteCall {
     }
 
     /// Checks everything before anything is changed.
-    pub(crate) fn check(&self) -> Result<Checked<'_>> {
-        let is_token = |text: &str| {
-            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
-        };
-        if !is_token(&self.method) {
-            return Err(Error::Plugin("a route call's method is not one"));
+    pub(crate) fn check(&self) -> Result<Checked<'_>, CallError> {
+        check_method(&self.method)?;
+        let target = Target::parse(&self.url)?;
+        for (position, (name, value)) in (1..).zip(&self.headers) {
+            check_header(name.as_bytes(), value, position)?;
         }
-        let headers_are_fine = self.headers.iter().all(|(name, value)| {
-            is_token(name) && !value.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n'))
-        });
-        if !headers_are_fine {
-            return Err(Error::Plugin("a route call's header is not one"));
-        }
-        let (authority, path) = split(&self.url)?;
-        Ok(Checked { method: &self.method, authority, path, headers: &self.headers })
+        Ok(Checked { method: &self.method, target, headers: &self.headers })
     }
 }
 
 /// A [`RouteCall`] without mistakes.
 pub(crate) struct Checked<'a> {
     pub method: &'a str,
-    pub authority: Option<&'a str>,
-    pub path: String,
+    pub target: Target<'a>,
     pub headers: &'a [(String, Vec<u8>)],
-}
-
-fn split(url: &str) -> Result<(Option<&str>, String)> {
-    if url.is_empty() || url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-        return Err(Error::Plugin("a route call's URL is not one"));
-    }
-    let url = url.split('#').next().unwrap_or_default();
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    let (authority, path) = match rest {
-        Some(rest) => {
-            let at = rest.find(['/', '?']).unwrap_or(rest.len());
-            let (authority, path) = rest.split_at(at);
-            if authority.is_empty() || authority.contains('@') {
-                return Err(Error::Plugin("a route call's URL has no host"));
-            }
-            (Some(authority), path)
-        }
-        None => (None, url),
-    };
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    Ok((authority, format!("{slash}{path}")))
 }
 
 /// The response to a rewritten request, all of it, before any of it is sent to the client.
@@ -116,7 +88,7 @@ pub struct RouteReply {
 }
 
 impl RouteReply {
-    pub(crate) fn new(handle: Handle, has_body: bool) -> Self {
+    pub(crate) fn new(handle: StreamHandle, has_body: bool) -> Self {
         Self { held: HeldBody::new(handle, Direction::Response, false), has_body }
     }
 
@@ -132,7 +104,7 @@ impl RouteReply {
     }
 
     /// Whether there is a body, which may be empty; free. A response without one cannot be given
-    /// one, only be answered with a [reply](super::HeldHeaders::reply) in its place.
+    /// one, only be answered with a [reply](StreamHandle::reply) in its place.
     pub fn has_body(&self) -> bool {
         self.has_body
     }

@@ -20,6 +20,11 @@ use std::slice;
 
 use super::books::BOOKS;
 
+#[cfg(feature = "proxy-wasm")]
+mod aside;
+#[cfg(feature = "proxy-wasm")]
+pub(super) use aside::Aside;
+
 /// Alignment of every piece: what the widest vector load likes.
 const ALIGN: usize = 16;
 
@@ -48,6 +53,9 @@ pub struct Arena {
     loan: RefCell<Loan>,
     /// Whether there is one: what every request looks at.
     lending: Cell<bool>,
+    /// The host asks another allocator than this arena, see `aside`.
+    #[cfg(feature = "proxy-wasm")]
+    lends: bool,
 }
 
 /// What becomes of a buffer that [`Arena::lend`] was given.
@@ -85,6 +93,8 @@ impl Arena {
             granted: Cell::new(None),
             loan: RefCell::new(Loan::Nothing),
             lending: Cell::new(false),
+            #[cfg(feature = "proxy-wasm")]
+            lends: false,
         }
     }
 
@@ -258,7 +268,42 @@ pub struct Scope<'arena> {
     not_sync: PhantomData<*mut u8>,
 }
 
+/// What the host answered to a call that returns data.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub status: u32,
+    pub data: *mut u8,
+    pub size: usize,
+}
+
 impl Scope<'_> {
+    /// Makes a host call that returns data, in memory that can then be [claimed](Self::claim).
+    ///
+    /// `wanted` is how many bytes will come, where that is known. `None`: the host made this call
+    /// from within another one of the same kind, which has to end first.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "proxy-wasm"),
+        expect(unused_variables, reason = "a host that asks the arena itself says how many")
+    )]
+    pub(crate) fn receive(
+        &self,
+        wanted: Option<usize>,
+        call: impl FnOnce(*mut *mut u8, *mut usize) -> u32,
+    ) -> Option<Answer> {
+        #[cfg(feature = "proxy-wasm")]
+        if self.arena.lends && !super::lending::begin(self.arena, wanted) {
+            return None;
+        }
+        let mut answer = Answer { status: 0, data: ptr::null_mut(), size: 0 };
+        answer.status = call(&raw mut answer.data, &raw mut answer.size);
+        #[cfg(feature = "proxy-wasm")]
+        if self.arena.lends {
+            answer.data = super::lending::end(self.arena, answer);
+        }
+        Some(answer)
+    }
+
     /// Borrows what the host wrote, if it wrote it where it was told to.
     ///
     /// `None` means that the pointer is not the piece granted last, or that more was written than

@@ -40,6 +40,12 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
+    /// One whose host asks another allocator than the arena.
+    #[cfg(feature = "proxy-wasm")]
+    pub fn lending() -> Self {
+        Self { arena: Arena::lending(), ..Self::default() }
+    }
+
     /// Notes that the host runs a callback of this context; the answer is the one before, to be
     /// given back with [`leave`](Self::leave).
     #[inline]

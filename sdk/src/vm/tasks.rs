@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Body(Direction),
     /// The chunks of a response.
     Relay,
+    /// The end of a callback, to let a relayed response go.
+    Nudge,
     /// Nothing.
     Nothing,
 }
@@ -147,11 +149,20 @@ impl Tasks {
 
     /// Drops all tasks of a context that has ended.
     pub fn close(&self, context: u32) {
+        self.drop_those(|owner| owner.context == context);
+    }
+
+    /// Drops all tasks.
+    pub fn clear(&self) {
+        self.drop_those(|_| true);
+    }
+
+    fn drop_those(&self, of: impl Fn(Owner) -> bool) {
         let mut place = 0;
         while self.open.get() > 0 {
             let mut places = self.places.borrow_mut();
             let Some(slot) = places.get_mut(place) else { break };
-            let task = slot.task.take_if(|task| task.owner.context == context);
+            let task = slot.task.take_if(|task| of(task.owner));
             drop(places);
             if let Some(task) = task {
                 self.freed(place);

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "the host's functions are symbols that take pointers")]
 
 mod caller;
+mod exports;
 mod symbols;
 
 use std::fmt;
@@ -21,6 +22,10 @@ use super::{Callback, Fault, Guest, Heap, StartError};
 use crate::host::Host;
 use crate::measure::Gauge;
 use caller::{Active, enter};
+pub use exports::NativeExports;
+
+#[doc(hidden)]
+pub use chunkwise::abi::Guest as __Guest;
 
 /// A plugin of this process, as one VM.
 pub struct NativeGuest {
@@ -32,7 +37,12 @@ pub struct NativeGuest {
 impl NativeGuest {
     /// A VM with the plugin `P`.
     pub fn new<P: Plugin>(host: Host) -> Self {
-        Self { exports: Rc::new(Driver::<P>::new()), host: Some(Box::new(host)) }
+        Self::from_exports(Rc::new(Driver::<P>::new()), host)
+    }
+
+    /// A VM with a plugin whose callbacks somebody else dispatches; see [`NativeExports`].
+    pub fn from_exports(exports: Rc<dyn Exports>, host: Host) -> Self {
+        Self { exports, host: Some(Box::new(host)) }
     }
 }
 

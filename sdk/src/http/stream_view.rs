@@ -1,0 +1,195 @@
+//! What can be done with a stream in any of its callbacks, and from outside of them.
+
+use std::future::Future;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::action::{Replied, Resume};
+use super::control::Site;
+use super::reply::Reply;
+use crate::attributes::Attributes;
+use crate::call::{Call, CallError, CallReply};
+use crate::error::{Error, Result};
+use crate::memory::Scope;
+use crate::property::{self, Property};
+use crate::shared::SharedData;
+use crate::vm::{Purpose, Started, Tasks, Vm};
+
+/// A stream in one of its callbacks: what headers, chunks and trailers have in common.
+///
+/// # Cost
+/// Nothing before a method is called; each says what it costs.
+#[derive(Debug)]
+pub struct Stream<'a>(pub(crate) Site<'a>);
+
+impl<'a> Stream<'a> {
+    /// Answers the client with a reply of the plugin's own; a response that has begun is reset.
+    ///
+    /// # Cost
+    /// One host call.
+    pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
+        reply.send()
+    }
+
+    /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
+    /// not know it.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::RequestHeaders;
+    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<()> {
+    /// if let Some(port) = headers.property(&["source", "port"])? {
+    ///     chunkwise::info!("from port {}", port.i64()?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// One host call.
+    pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
+        property::get(self.0.scope, path)
+    }
+
+    /// Values that all workers share.
+    pub fn shared_data(&self) -> SharedData<'a> {
+        SharedData::new(self.0.scope)
+    }
+
+    /// Writes attributes where the proxy's access log finds them, as
+    /// `%FILTER_STATE(wasm.<key>:PLAIN)%`, over those that other plugins wrote there; the key is
+    /// [`CUSTOM_LOG`](crate::attributes::CUSTOM_LOG) or [`AI_LOG`](crate::attributes::AI_LOG).
+    ///
+    /// # Cost
+    /// Two host calls, one to read what is there and one to write; none without attributes.
+    pub fn log_attributes(&self, key: &str, attributes: &Attributes) -> Result<()> {
+        attributes.write_log(self.0.scope, key)
+    }
+
+    /// Writes attributes as tags of the request's trace span (Higress).
+    ///
+    /// # Cost
+    /// One host call for each.
+    pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
+        attributes.write_trace()
+    }
+
+    /// Makes a call that nothing waits for, and gives its answer to `on_reply`, once: the reply, why
+    /// there is none, or [`CallError::StreamGone`] when the stream has ended before.
+    ///
+    /// To have the stream wait for an answer, use [`wait`](super::RequestHeaders::wait).
+    ///
+    /// # Cost
+    /// Two allocations, and those of the [`Call`].
+    pub fn call(
+        &self,
+        call: Call,
+        on_reply: impl FnOnce(Result<CallReply, CallError>) -> Result<()> + 'static,
+    ) {
+        let mut told = Told(Some(on_reply));
+        self.spawn(async move {
+            let answer = call.await;
+            told.0.take().map_or(Ok(()), |on_reply| on_reply(answer))
+        });
+    }
+
+    /// Starts a task that ends with the stream and that nothing waits for.
+    ///
+    /// # Cost
+    /// One allocation.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        if self.0.control.root == 0 {
+            crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
+            return;
+        }
+        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
+        let owner = self.0.control.owner();
+        if let Started::Ended(Err(error)) = Tasks::start(self.0.vm, owner, Purpose::Nothing, task) {
+            crate::error!("task: {error}");
+        }
+    }
+
+    /// The stream, for tasks; free.
+    pub fn handle(&self) -> StreamHandle {
+        StreamHandle { vm: Rc::clone(self.0.vm), context: self.0.control.context }
+    }
+
+    /// What was fetched in this callback lies here until it ends.
+    pub(crate) fn scope(&self) -> &'a Scope<'a> {
+        self.0.scope
+    }
+
+    pub(crate) fn higress_only(&self, what: &'static str) -> Result<()> {
+        if self.0.vm.is_higress()? {
+            Ok(())
+        } else {
+            Err(Error::NeedsHost { what, host: "Higress" })
+        }
+    }
+}
+
+/// Whoever waits for an answer, who is told when there will be none.
+struct Told<F: FnOnce(Result<CallReply, CallError>) -> Result<()>>(Option<F>);
+
+impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
+    fn drop(&mut self) {
+        if let Some(on_reply) = self.0.take()
+            && let Err(error) = on_reply(Err(CallError::StreamGone))
+        {
+            crate::error!("call: {error}");
+        }
+    }
+}
+
+/// A stream from outside of its callbacks, for tasks.
+///
+/// # Cost
+/// One host call for each method, if nothing else is said; two more where the host is in the
+/// callback of another context.
+///
+/// # Errors
+/// [`Error::StreamGone`] when the stream has ended.
+#[derive(Clone, Debug)]
+pub struct StreamHandle {
+    pub(crate) vm: Rc<Vm>,
+    pub(crate) context: u32,
+}
+
+impl StreamHandle {
+    /// What the proxy knows of the stream, to be kept; see [`Stream::property`].
+    pub fn property(&self, path: &[&str]) -> Result<Option<Bytes>> {
+        self.act(|scope| {
+            let value = property::get(scope, path)?;
+            Ok(value.map(|value| Bytes::copy_from_slice(value.bytes())))
+        })
+    }
+
+    /// Writes attributes for the access log; see [`Stream::log_attributes`].
+    pub fn log_attributes(&self, key: &str, attributes: &Attributes) -> Result<()> {
+        self.act(|scope| attributes.write_log(scope, key))
+    }
+
+    /// Writes attributes for the trace; see [`Stream::trace_attributes`].
+    pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
+        self.act(|_| attributes.write_trace())
+    }
+
+    /// Does something with the values that all workers share.
+    pub fn shared_data<R>(&self, work: impl FnOnce(SharedData<'_>) -> Result<R>) -> Result<R> {
+        self.act(|scope| work(SharedData::new(scope)))
+    }
+
+    /// Answers the client with a reply of the plugin's own; the answer is what a task returns that
+    /// the stream waits for.
+    pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
+        self.act(|_| Ok(reply.send()?.into()))
+    }
+
+    pub(crate) fn act<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
+        self.vm.on_context(self.context, work)
+    }
+}
+
+/// The host's name of the response code details of an upstream's answer (Envoy,
+/// `stream_info.h`: `ResponseCodeDetails`).
+pub(crate) const VIA_UPSTREAM: &[u8] = b"via_upstream";
