@@ -11,7 +11,7 @@ use chunkwise::http::{
     BodyAction, HeadersAction, Reply, RequestHeaders, Resume, RouteCall, RouteReply,
 };
 use chunkwise::stream::RawJson;
-use chunkwise::{Chunk, Config, ConfigError, Filter, Host, Plugin, Result};
+use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Host, Plugin, Result};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -101,7 +101,11 @@ impl Filter<Fallback> for Translation {
             return Ok(headers.reply(&refusal(400, "there is no question"))?.into());
         }
         headers.make_room(REPLY)?;
-        Ok(HeadersAction::Hold)
+        // Another path must not lead elsewhere; on other hosts that is the operator's to see to.
+        match headers.keep_route() {
+            Ok(()) | Err(Error::NeedsHost { .. }) => Ok(HeadersAction::Hold),
+            Err(error) => Err(error),
+        }
     }
 
     fn request_body(&mut self, plugin: &Fallback, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
