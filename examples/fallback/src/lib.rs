@@ -132,7 +132,7 @@ impl Filter<Fallback> for Translation {
 /// Turns the upstream's reply into ours.
 fn translate(upstream: &RouteReply, otherwise: &Reply<'_>) -> Result<Resume> {
     let status = upstream.status()?;
-    if status == 200 && upstream.has_body() {
+    if status == 200 {
         let body = upstream.bytes()?;
         let text = RawJson::find(&body, &["choices", "0", "message", "content"]);
         if let Some(answer) = text.as_ref().and_then(RawJson::as_str) {
