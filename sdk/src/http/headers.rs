@@ -8,9 +8,10 @@ use super::control::{BodyMode, Site};
 use super::held::{DIGITS, HeldHeaders, decimal};
 use super::relay::{Relay, RelayBegin, RelayState};
 use super::stream_view::{Stream, VIA_UPSTREAM};
-use crate::abi::pairs::Pairs;
+use crate::abi::pairs::{self, Pairs};
 use crate::abi::{Direction, Map, host};
 use crate::error::{Error, Result};
+use crate::memory::with_scratch;
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
 ///
@@ -59,6 +60,23 @@ impl<'a> Headers<'a> {
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         self.changes();
         host::set_header(self.map, name, value.as_ref())
+    }
+
+    /// Puts these headers in the place of all, pseudo headers included.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::ResponseHeaders;
+    /// # fn response_headers(headers: &ResponseHeaders<'_>) -> chunkwise::Result<()> {
+    /// headers.set_all(&[(":status", "200"), ("content-type", "text/plain")])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
+        self.changes();
+        with_scratch(|pairs| {
+            pairs::write_bytes(headers, pairs);
+            host::set_header_pairs(self.map, pairs)
+        })
     }
 
     /// Adds a header behind those of the same name.
@@ -121,7 +139,14 @@ pub struct ResponseHeaders<'a> {
     end: bool,
 }
 
-/// Trailers; a [`Headers`] that comes behind a body.
+/// Trailers; a [`Headers`] that comes behind a body, for which it is too late then:
+///
+/// ```compile_fail,E0599
+/// # use chunkwise::http::{BodyMode, Trailers};
+/// fn request_trailers(trailers: &Trailers<'_>) {
+///     trailers.body_mode(BodyMode::Skip);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Trailers<'a>(Headers<'a>);
 
@@ -274,6 +299,15 @@ impl<'a> ResponseHeaders<'a> {
     ///     Ok(())
     /// }))
     /// # }
+    /// ```
+    ///
+    /// No host lets a request pass through a task like this:
+    ///
+    /// ```compile_fail,E0599
+    /// # use chunkwise::http::{HeadersAction, RequestHeaders};
+    /// fn request_headers(headers: &RequestHeaders<'_>) -> HeadersAction {
+    ///     headers.relay(async |_| Ok(()))
+    /// }
     /// ```
     pub fn relay<F>(&self, task: F) -> HeadersAction
     where

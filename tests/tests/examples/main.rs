@@ -1,7 +1,13 @@
 //! The behaviour of the examples in wasm: the same tests that run natively beside each of them.
 
+mod ext_auth;
 mod fallback;
 mod model_router;
+mod moderate;
 mod per_domain;
 mod prompt_guard;
+mod quota;
+mod rebuild;
+mod rewrite;
+mod token_count;
 mod upload_scan;
