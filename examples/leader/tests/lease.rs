@@ -40,7 +40,7 @@ const KEY: &str = "chunkwise.lease:0::6:plugin:";
 impl Plugin for Candidate {
     type Filter = CandidateFilter;
 
-    // Of stock Envoy nobody is asked; of Higress only where a test gives it five requests.
+    // A stock Envoy does not know the wish; on Higress one test has as many requests.
     const REBUILD: Rebuild = Rebuild::NEVER.after_requests(1000);
 
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {

@@ -2,6 +2,7 @@
 
 mod ext_auth;
 mod fallback;
+mod leader;
 mod model_router;
 mod moderate;
 mod per_domain;
@@ -9,5 +10,6 @@ mod prompt_guard;
 mod quota;
 mod rebuild;
 mod rewrite;
+mod ticks;
 mod token_count;
 mod upload_scan;

@@ -13,7 +13,7 @@ pub type Start = fn(&Setup, &str) -> Result<TestHost, StartError>;
 /// Makes a test of every behaviour, for one engine.
 macro_rules! tests {
     ($start:path) => {
-        $crate::behaviour::tests! { $start =>
+        behaviour::tests! { $start =>
             one_worker_fetches_for_all
             another_worker_takes_over_when_the_leader_is_gone
             a_table_that_fails_leaves_the_one_before
@@ -24,7 +24,7 @@ macro_rules! tests {
     ($start:path => $($name:ident)*) => {$(
         #[test]
         fn $name() {
-            $crate::behaviour::$name($start);
+            behaviour::$name($start);
         }
     )*};
 }

@@ -13,7 +13,7 @@ pub type Start = fn(&Setup, &str) -> Result<TestHost, StartError>;
 /// Makes a test of every behaviour, for one engine.
 macro_rules! tests {
     ($start:path) => {
-        $crate::behaviour::tests! { $start =>
+        behaviour::tests! { $start =>
             listed_clients_are_refused_once_the_list_has_come
             the_list_is_fetched_again_and_again
             a_list_that_fails_leaves_the_one_before
@@ -25,7 +25,7 @@ macro_rules! tests {
     ($start:path => $($name:ident)*) => {$(
         #[test]
         fn $name() {
-            $crate::behaviour::$name($start);
+            behaviour::$name($start);
         }
     )*};
 }
