@@ -1,11 +1,11 @@
-//! What headers say of a body's length, and the room that a plugin makes for a body.
+//! What headers say of a path and of a body's length, and the room that a plugin makes for a body.
 
 use bench_host::measure::Phase;
 use bench_host::testing::{Answer, Call, Setup};
 use chunkwise::http::{HeadersAction, RequestHeaders, ResponseHeaders};
 use chunkwise::{Filter, Result, Unconfigured};
 
-/// Makes room for the body, and tells the upstream how long it is said to be.
+/// Makes room for the body, and tells the upstream its path and how long it is said to be.
 #[derive(Default)]
 struct Room;
 
@@ -15,6 +15,7 @@ impl Filter<Unconfigured<Self>> for Room {
         _: &Unconfigured<Self>,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
+        headers.set("x-path", headers.path()?.unwrap_or(b"none"))?;
         if let Some(length) = headers.content_length()? {
             headers.set("x-length", length.to_string())?;
         }
@@ -57,6 +58,15 @@ fn a_length_is_a_number_or_none() {
     }
     let outcome = host.send(Call::post("/").body("x")).unwrap();
     assert_eq!(outcome.upstream.header("x-length"), None);
+}
+
+#[test]
+fn a_path_has_no_query() {
+    let mut host = Setup::new().native::<Unconfigured<Room>>("").unwrap();
+    for (path, without) in [("/a/b", "/a/b"), ("/a?b?c", "/a"), ("/?", "/"), ("*", "*"), ("", "")] {
+        let outcome = host.send(Call::get(path)).unwrap();
+        assert_eq!(outcome.upstream.header("x-path").unwrap(), without);
+    }
 }
 
 #[test]

@@ -89,8 +89,7 @@ impl Filter<Fallback> for Translation {
         plugin: &Fallback,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        let path = headers.get(":path")?.unwrap_or_default();
-        if path.split(|byte| *byte == b'?').next() != Some(plugin.path.as_bytes()) {
+        if headers.path()? != Some(plugin.path.as_bytes()) {
             return Ok(HeadersAction::Detach);
         }
         if headers.get(":method")? != Some(b"POST") {
