@@ -19,6 +19,8 @@ use chunkwise_tests::root;
 
 const ACCEPT: &str = "UPDATE_BASELINES=1 cargo test -p chunkwise-tests --test awaits";
 
+const PAGE: &str = "docs/async.md";
+
 const HEAD: &str = "plugin,compiler,module_bytes,allocations_a_request,allocations_a_call,\
                     bytes_allocated_a_call,host_calls_a_request,host_calls_a_call,fuel_a_request,\
                     fuel_a_call\n";
@@ -107,10 +109,34 @@ fn waiting_costs_what_the_results_say() {
     }
     println!("{rows}");
     if env::var_os("UPDATE_BASELINES").is_some_and(|value| value == "1") {
-        fs::write(&path, rows).unwrap();
+        fs::write(&path, &rows).unwrap();
+        fs::write(root().join(PAGE), page(&rows)).unwrap();
         return;
     }
     assert!(differences.is_empty(), "results/async.csv:\n{differences}to accept it: {ACCEPT}");
+}
+
+#[test]
+fn the_page_says_what_the_results_say() {
+    let rows = fs::read_to_string(root().join("results/async.csv")).unwrap();
+    let now = fs::read_to_string(root().join(PAGE)).unwrap();
+    assert!(page(&rows) == now, "{PAGE} has another table; to accept it: {ACCEPT}");
+}
+
+/// The page with the results in its table.
+fn page(rows: &str) -> String {
+    let page = fs::read_to_string(root().join(PAGE)).unwrap();
+    let (before, rest) = page.split_once("<!-- table -->\n").expect("the page has a table");
+    let (_, after) = rest.split_once("<!-- /table -->").expect("the table ends");
+    let mut table = String::new();
+    for (at, row) in rows.lines().enumerate() {
+        writeln!(table, "| {} |", row.replace('_', " ").replace(',', " | ")).unwrap();
+        if at == 0 {
+            let columns = row.split(',').skip(2).count();
+            writeln!(table, "|---|---|{}", "--:|".repeat(columns)).unwrap();
+        }
+    }
+    format!("{before}<!-- table -->\n{table}<!-- /table -->{after}")
 }
 
 #[test]

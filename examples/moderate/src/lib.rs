@@ -30,7 +30,8 @@ struct Moderator {
     path: String,
     batch_bytes: usize,
     fails_open: bool,
-    fields: Vec<String>,
+    /// Names under which events have text.
+    fields: Rc<[String]>,
     /// What follows the last batch that may pass, when one may not.
     events: Vec<u8>,
     /// The same for an answer that is one document.

@@ -85,7 +85,7 @@ pub fn read(config: &Config<'_>) -> Result<Moderator, ConfigError> {
         fails_open: settings.on_failure == OnFailure::Open,
         events: events(&settings.replacement),
         document: document(&settings.replacement),
-        fields: settings.fields,
+        fields: settings.fields.into(),
     })
 }
 
