@@ -37,8 +37,8 @@ impl HostError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The body was ended by trailers, and what was left of it has already been released.
-    #[error("the body cannot be changed any more: its last chunk was released before the trailers")]
+    /// The body has been sent on: all of it, or what there was of it before trailers ended it.
+    #[error("the body cannot be changed any more: its last chunk has been sent on")]
     BodyReleased,
     /// The body has not come to its end, and what was asked for needs all of it.
     #[error("the whole body is needed, and more of it is to come: hold it, or buffer it")]
@@ -78,13 +78,18 @@ pub enum Error {
     #[error("{0}")]
     Plugin(&'static str),
     /// More bytes wait for a task than [`Relay::LIMIT`](crate::http::Relay::LIMIT).
-    #[error("{bytes} bytes of the response wait for the plugin, more than it may queue")]
+    #[error(
+        "{bytes} bytes of the response wait for the plugin, more than it may queue: its task is \
+         slower than the upstream"
+    )]
     RelayFull {
         /// How many bytes wait.
         bytes: usize,
     },
     /// A request header was changed before the route was to be kept.
-    #[error("the route cannot be kept any more: a request header was changed before")]
+    #[error(
+        "the route cannot be kept any more: a request header was changed before; keep it first"
+    )]
     RouteCleared,
     /// The stream has ended.
     #[error("the stream has ended")]
@@ -99,7 +104,7 @@ pub enum Error {
     #[error("the host sent a malformed header map")]
     MalformedMap,
     /// A range reaches outside of the chunk.
-    #[error("range {start}..{end} is outside of a chunk of {len} bytes")]
+    #[error("the plugin asked for {start}..{end} of a chunk of {len} bytes")]
     OutOfRange {
         /// Start of the range.
         start: usize,

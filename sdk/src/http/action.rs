@@ -16,7 +16,8 @@ pub enum HeadersAction {
     Detach,
     /// Hold them while this filter still gets the body; they leave with the first chunk that
     /// passes, or with the trailers. Until then a body callback can change them
-    /// ([`Chunk::headers`](crate::Chunk::headers)).
+    /// ([`Chunk::headers`](crate::Chunk::headers)). Where edits have changed the length of the body, a
+    /// `content-length` is then made right, or removed if more of the body is to come.
     ///
     /// A stock Envoy reads this as "hold everything" and the stream then waits for ever, unless the
     /// plugin is configured with `allow_on_headers_stop_iteration` there (Envoy 1.33); Higress
@@ -34,6 +35,16 @@ pub enum HeadersAction {
 }
 
 /// What becomes of a chunk.
+///
+/// Each kind of callback has verdicts of its own, so that none answers what its host cannot do:
+///
+/// ```compile_fail,E0308
+/// # use chunkwise::Chunk;
+/// # use chunkwise::http::{BodyAction, HeadersAction};
+/// fn request_body(_: &mut Chunk<'_>) -> chunkwise::Result<BodyAction> {
+///     Ok(HeadersAction::Continue)
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyAction {
@@ -66,6 +77,15 @@ pub enum TrailersAction {
 }
 
 /// What becomes of a stream when the task that it waited for has ended.
+///
+/// A task that has more to wait for awaits it; it cannot answer with another task:
+///
+/// ```compile_fail,E0308
+/// # use chunkwise::http::{HeadersAction, RequestHeaders, Resume};
+/// fn request_headers(headers: &RequestHeaders<'static>) -> HeadersAction {
+///     headers.wait(async |_| Ok(HeadersAction::Continue))
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Resume {
@@ -78,6 +98,13 @@ pub enum Resume {
 }
 
 /// Proof that a local reply was sent; it is the answer of the callback that sent it.
+///
+/// It cannot be made up:
+///
+/// ```compile_fail,E0423
+/// # use chunkwise::http::{HeadersAction, Replied};
+/// let answer = HeadersAction::Replied(Replied(()));
+/// ```
 #[derive(Debug)]
 pub struct Replied(pub(crate) ());
 
