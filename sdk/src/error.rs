@@ -78,13 +78,18 @@ pub enum Error {
     #[error("{0}")]
     Plugin(&'static str),
     /// More bytes wait for a task than [`Relay::LIMIT`](crate::http::Relay::LIMIT).
-    #[error("{bytes} bytes of the response wait for the plugin, more than it may queue")]
+    #[error(
+        "{bytes} bytes of the response wait for the plugin, more than it may queue: its task is \
+         slower than the upstream"
+    )]
     RelayFull {
         /// How many bytes wait.
         bytes: usize,
     },
     /// A request header was changed before the route was to be kept.
-    #[error("the route cannot be kept any more: a request header was changed before")]
+    #[error(
+        "the route cannot be kept any more: a request header was changed before; keep it first"
+    )]
     RouteCleared,
     /// The stream has ended.
     #[error("the stream has ended")]
@@ -99,7 +104,7 @@ pub enum Error {
     #[error("the host sent a malformed header map")]
     MalformedMap,
     /// A range reaches outside of the chunk.
-    #[error("range {start}..{end} is outside of a chunk of {len} bytes")]
+    #[error("the plugin asked for {start}..{end} of a chunk of {len} bytes")]
     OutOfRange {
         /// Start of the range.
         start: usize,

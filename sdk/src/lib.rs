@@ -61,6 +61,10 @@
 #![deny(missing_docs, missing_debug_implementations, unsafe_op_in_unsafe_fn)]
 #![deny(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block)]
 
+// The pages of `docs/` name things by their full paths.
+#[cfg(doc)]
+extern crate self as chunkwise;
+
 pub mod abi;
 pub mod attributes;
 pub mod call;
@@ -72,6 +76,7 @@ pub mod higress;
 pub mod http;
 #[cfg(feature = "proxy-wasm")]
 pub mod interop;
+pub mod lease;
 pub mod log;
 pub mod memory;
 pub mod metrics;
@@ -102,3 +107,8 @@ struct Readme;
 #[cfg(any(doc, doctest))]
 #[doc = include_str!("../../docs/patterns.md")]
 pub mod patterns {}
+
+/// What the names of Higress's Go SDK are called here.
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../../docs/from-go.md")]
+pub mod from_go {}

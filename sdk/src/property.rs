@@ -2,7 +2,7 @@
 
 use crate::abi::host;
 use crate::abi::pairs::Pairs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::{Scope, with_scratch};
 
 /// A value that the proxy answered with.
@@ -80,7 +80,7 @@ impl<'a> Property<'a> {
     /// A map; or a list, the elements of which are the names, without values.
     ///
     /// # Errors
-    /// [`Error::MalformedMap`](crate::Error::MalformedMap) when it is neither.
+    /// [`Error::MalformedMap`] when it is neither.
     pub fn pairs(self) -> Result<Pairs<'a>> {
         Pairs::parse(self.0)
     }
@@ -105,6 +105,17 @@ pub(crate) fn get<'a>(scope: &'a Scope<'_>, path: &[&str]) -> Result<Option<Prop
         _ => with_path(path, |path| host::property(scope, path)),
     };
     Ok(value?.map(Property))
+}
+
+/// Sets a property by the segments of its path. One host call.
+pub(crate) fn set(path: &[&str], value: &[u8]) -> Result<()> {
+    if path.iter().any(|segment| segment.contains('\0')) {
+        return Err(Error::Plugin("a property's name has a NUL"));
+    }
+    match path {
+        [segment] => host::set_property(segment, value),
+        _ => with_path(path, |path| host::set_property(path, value)),
+    }
 }
 
 /// Puts a path together, separated by NUL, in a buffer that is used again.

@@ -190,7 +190,7 @@ fn an_error_refuses_the_stream() {
     assert_eq!(looks(Direction::Response).len(), 2, "it is not asked again");
     let line = &host.log()[0];
     assert_eq!(line.level, Level::Error);
-    assert_eq!(line.message, "response_body: range 1..2 is outside of a chunk of 0 bytes");
+    assert_eq!(line.message, "response_body: the plugin asked for 1..2 of a chunk of 0 bytes");
 }
 
 #[test]

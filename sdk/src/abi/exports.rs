@@ -108,6 +108,19 @@ pub trait Guest {
 /// chunkwise::plugin!(Nothing);
 /// # fn main() {}
 /// ```
+///
+/// A module says for which hosts it is, and its plugin says the same:
+///
+/// ```compile_fail,E0080
+/// # use chunkwise::{Filter, Unconfigured};
+/// #[derive(Default)]
+/// struct Nothing;
+///
+/// impl Filter<Unconfigured<Self>> for Nothing {}
+///
+/// chunkwise::plugin!(Unconfigured<Nothing>, Higress);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! plugin {
     ($plugin:ty) => {

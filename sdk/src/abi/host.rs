@@ -133,6 +133,15 @@ pub(crate) fn header_pairs<'scope>(scope: &'scope Scope<'_>, map: Map) -> Result
     Ok(answer.map_or(&[], |pairs| &*pairs))
 }
 
+/// Puts these headers in the place of all; `pairs` is in the wire format of
+/// [`pairs`](super::pairs).
+pub(crate) fn set_header_pairs(map: Map, pairs: &[u8]) -> Result<()> {
+    // SAFETY: pointer and length describe a live slice, which the host only reads.
+    let status =
+        unsafe { raw::proxy_set_header_map_pairs(map as u32, pairs.as_ptr(), pairs.len()) };
+    done("proxy_set_header_map_pairs", status)
+}
+
 /// Adds a header behind those of the same name.
 pub(crate) fn add_header(map: Map, name: &str, value: &[u8]) -> Result<()> {
     // SAFETY: both pairs of pointer and length describe live slices, which the host only reads.
@@ -366,8 +375,9 @@ pub(crate) fn send_local_response(
     details: &str,
     headers: &[u8],
     body: &[u8],
+    grpc_status: Option<u8>,
 ) -> Result<()> {
-    /// The host derives the gRPC status itself.
+    /// The host derives it from the status code.
     const NO_GRPC_STATUS: i32 = -1;
     // SAFETY: all three pairs of pointer and length describe live slices, which the host reads.
     let status = unsafe {
@@ -379,7 +389,7 @@ pub(crate) fn send_local_response(
             body.len(),
             headers.as_ptr(),
             headers.len(),
-            NO_GRPC_STATUS,
+            grpc_status.map_or(NO_GRPC_STATUS, i32::from),
         )
     };
     done("proxy_send_local_response", status)

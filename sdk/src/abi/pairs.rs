@@ -66,13 +66,28 @@ impl ExactSizeIterator for Pairs<'_> {}
 
 /// Writes `pairs` behind what `out` holds; allocates only when its capacity does not do.
 pub(crate) fn write<S: AsRef<str>>(pairs: &[(S, S)], out: &mut Vec<u8>) {
-    push_word(out, pairs.len());
-    for (name, value) in pairs {
-        push_word(out, name.as_ref().len());
-        push_word(out, value.as_ref().len());
+    fn bytes(text: &impl AsRef<str>) -> &[u8] {
+        text.as_ref().as_bytes()
     }
-    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        out.extend_from_slice(text.as_ref().as_bytes());
+    write_all(pairs.iter().map(|(name, value)| (bytes(name), bytes(value))), out);
+}
+
+/// The same for pairs of bytes.
+pub(crate) fn write_bytes<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], out: &mut Vec<u8>) {
+    write_all(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())), out);
+}
+
+fn write_all<'p>(
+    pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Clone,
+    out: &mut Vec<u8>,
+) {
+    push_word(out, pairs.len());
+    for (name, value) in pairs.clone() {
+        push_word(out, name.len());
+        push_word(out, value.len());
+    }
+    for text in pairs.flat_map(|(name, value)| [name, value]) {
+        out.extend_from_slice(text);
         out.push(0);
     }
 }

@@ -29,6 +29,7 @@ unsafe extern "C" {
         value_size: *mut usize,
     ) -> u32;
     pub fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    pub fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
     pub fn proxy_add_header_map_value(
         map: u32,
         key: *const u8,

@@ -17,7 +17,7 @@ use crate::vm::{Vm, current};
 /// it is dropped with the task that awaits it when the stream ends.
 ///
 /// # Cost
-/// Sending: one host call (two more to learn a [route's cluster](super::Cluster::route)). The
+/// Sending: one host call (two more to learn a [route's cluster](super::RouteCluster)). The
 /// answer: one host call for its headers, and one for its body if it has one. Waiting allocates
 /// nothing.
 ///

@@ -6,7 +6,7 @@ use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
 use crate::abi::{Direction, Map, host};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{
     BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
 };
@@ -146,8 +146,18 @@ impl<P: Plugin> Driver<P> {
         let seen = self.requests.get() + 1;
         let is_time = seen >= requests || memory_size() >= memory;
         self.requests.set(if is_time { 0 } else { seen });
-        if is_time && let Err(error) = host::set_property("wasm_need_rebuild", b"true") {
-            crate::warn!("the host does not rebuild VMs: {error}");
+        if is_time && !self.keeps_vm.get() {
+            let asked = match self.vm.is_higress() {
+                Ok(true) => host::set_property("wasm_need_rebuild", b"true"),
+                Ok(false) => {
+                    self.keeps_vm.set(true);
+                    Err(Error::NeedsHost { what: "way to rebuild a VM", host: "Higress" })
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = asked {
+                crate::warn!("no fresh VM although it is time for one: {error}");
+            }
         }
     }
 }

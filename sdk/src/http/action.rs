@@ -35,6 +35,16 @@ pub enum HeadersAction {
 }
 
 /// What becomes of a chunk.
+///
+/// Each kind of callback has verdicts of its own, so that none answers what its host cannot do:
+///
+/// ```compile_fail,E0308
+/// # use chunkwise::Chunk;
+/// # use chunkwise::http::{BodyAction, HeadersAction};
+/// fn request_body(_: &mut Chunk<'_>) -> chunkwise::Result<BodyAction> {
+///     Ok(HeadersAction::Continue)
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BodyAction {
@@ -67,6 +77,15 @@ pub enum TrailersAction {
 }
 
 /// What becomes of a stream when the task that it waited for has ended.
+///
+/// A task that has more to wait for awaits it; it cannot answer with another task:
+///
+/// ```compile_fail,E0308
+/// # use chunkwise::http::{HeadersAction, RequestHeaders, Resume};
+/// fn request_headers(headers: &RequestHeaders<'static>) -> HeadersAction {
+///     headers.wait(async |_| Ok(HeadersAction::Continue))
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Resume {
@@ -79,6 +98,13 @@ pub enum Resume {
 }
 
 /// Proof that a local reply was sent; it is the answer of the callback that sent it.
+///
+/// It cannot be made up:
+///
+/// ```compile_fail,E0423
+/// # use chunkwise::http::{HeadersAction, Replied};
+/// let answer = HeadersAction::Replied(Replied(()));
+/// ```
 #[derive(Debug)]
 pub struct Replied(pub(crate) ());
 

@@ -215,6 +215,20 @@ impl<'a> Chunk<'a> {
     /// Holds the whole body until a task has ended, and the headers if they
     /// [wait](super::HeadersAction::Hold) for it.
     ///
+    /// The task gets the body from the host, not the chunk, which ends with its callback:
+    ///
+    /// ```compile_fail,E0521
+    /// # use chunkwise::Chunk;
+    /// # use chunkwise::http::{BodyAction, Resume};
+    /// fn request_body(chunk: &mut Chunk<'_>) -> chunkwise::Result<BodyAction> {
+    ///     let bytes = chunk.bytes()?; // `to_bytes` keeps them
+    ///     chunk.wait(async move |held| {
+    ///         held.replace(bytes)?;
+    ///         Ok(Resume::Continue)
+    ///     })
+    /// }
+    /// ```
+    ///
     /// # Cost
     /// As for [`RequestHeaders::wait`](super::RequestHeaders::wait).
     ///

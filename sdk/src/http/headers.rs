@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use super::action::{HeadersAction, Relaying, Resume, Task};
 use super::control::{BodyMode, Site};
-use super::held::HeldHeaders;
+use super::held::{DIGITS, HeldHeaders, decimal};
 use super::relay::{Relay, RelayBegin, RelayState};
 use super::stream_view::{Stream, VIA_UPSTREAM};
-use crate::abi::pairs::Pairs;
+use crate::abi::pairs::{self, Pairs};
 use crate::abi::{Direction, Map, host};
 use crate::error::{Error, Result};
+use crate::memory::with_scratch;
 
 /// A header map that the host holds; nothing of it is fetched before it is asked for.
 ///
@@ -59,6 +60,23 @@ impl<'a> Headers<'a> {
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
         self.changes();
         host::set_header(self.map, name, value.as_ref())
+    }
+
+    /// Puts these headers in the place of all, pseudo headers included.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::ResponseHeaders;
+    /// # fn response_headers(headers: &ResponseHeaders<'_>) -> chunkwise::Result<()> {
+    /// headers.set_all(&[(":status", "200"), ("content-type", "text/plain")])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
+        self.changes();
+        with_scratch(|pairs| {
+            pairs::write_bytes(headers, pairs);
+            host::set_header_pairs(self.map, pairs)
+        })
     }
 
     /// Adds a header behind those of the same name.
@@ -121,7 +139,14 @@ pub struct ResponseHeaders<'a> {
     end: bool,
 }
 
-/// Trailers; a [`Headers`] that comes behind a body.
+/// Trailers; a [`Headers`] that comes behind a body, for which it is too late then:
+///
+/// ```compile_fail,E0599
+/// # use chunkwise::http::{BodyMode, Trailers};
+/// fn request_trailers(trailers: &Trailers<'_>) {
+///     trailers.body_mode(BodyMode::Skip);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Trailers<'a>(Headers<'a>);
 
@@ -175,6 +200,21 @@ impl<'a> RequestHeaders<'a> {
         host::set_property("clear_route_cache", b"off")
     }
 
+    /// Makes room in the host for a body of so many bytes that the plugin
+    /// [holds](super::BodyAction::Hold), and for one frame on top: by that the plugin sees that a
+    /// body is longer, and answers in its own words before the host does in its. The limit is that
+    /// of [`set_buffer_limit`](Self::set_buffer_limit). Where the host is not Higress it is the
+    /// operator's, and stays.
+    ///
+    /// # Cost
+    /// One host call, and none on other hosts but for the first stream of a VM.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn make_room(&self, bytes: u32) -> Result<()> {
+        where_possible(self.set_buffer_limit(with_frame(bytes)))
+    }
+
     /// Sets how many bytes the host may hold of this stream's bodies, in either direction (hosts
     /// have one limit for both); 0 is no limit.
     ///
@@ -185,7 +225,26 @@ impl<'a> RequestHeaders<'a> {
     /// [`Error::NeedsHost`] where the host is not Higress.
     pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
         self.higress_only(BUFFER_LIMITS)?;
-        host::set_property("set_decoder_buffer_limit", bytes.to_string().as_bytes())
+        set_limit("set_decoder_buffer_limit", bytes)
+    }
+}
+
+/// The longest frame that a host shows at once: Envoy reads a connection in up to eight slices of
+/// 16 KiB (`envoy/buffer/buffer.h`, `Reservation::MAX_SLICES_`).
+const FRAME: u32 = 8 * 16 * 1024;
+
+fn with_frame(bytes: u32) -> u32 {
+    bytes.saturating_add(FRAME)
+}
+
+fn set_limit(property: &str, bytes: u32) -> Result<()> {
+    host::set_property(property, decimal(bytes as usize, &mut [0; DIGITS]))
+}
+
+fn where_possible(limit: Result<()>) -> Result<()> {
+    match limit {
+        Err(Error::NeedsHost { .. }) => Ok(()),
+        limit => limit,
     }
 }
 
@@ -241,6 +300,15 @@ impl<'a> ResponseHeaders<'a> {
     /// }))
     /// # }
     /// ```
+    ///
+    /// No host lets a request pass through a task like this:
+    ///
+    /// ```compile_fail,E0599
+    /// # use chunkwise::http::{HeadersAction, RequestHeaders};
+    /// fn request_headers(headers: &RequestHeaders<'_>) -> HeadersAction {
+    ///     headers.relay(async |_| Ok(()))
+    /// }
+    /// ```
     pub fn relay<F>(&self, task: F) -> HeadersAction
     where
         F: AsyncFnOnce(Relay) -> Result<()> + 'static,
@@ -251,11 +319,16 @@ impl<'a> ResponseHeaders<'a> {
         HeadersAction::Relay(Relaying(RelayBegin { state, task }))
     }
 
+    /// Makes room in the host for what the plugin holds; see [`RequestHeaders::make_room`].
+    pub fn make_room(&self, bytes: u32) -> Result<()> {
+        where_possible(self.set_buffer_limit(with_frame(bytes)))
+    }
+
     /// Sets how many bytes the host may hold of this stream's bodies; see
     /// [`RequestHeaders::set_buffer_limit`].
     pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
         self.higress_only(BUFFER_LIMITS)?;
-        host::set_property("set_encoder_buffer_limit", bytes.to_string().as_bytes())
+        set_limit("set_encoder_buffer_limit", bytes)
     }
 }
 

@@ -190,10 +190,10 @@ fn length_of(header: Option<&[u8]>) -> SentLength {
 }
 
 /// As many as the longest number of 64 bits has.
-const DIGITS: usize = 20;
+pub(super) const DIGITS: usize = 20;
 
 /// A number without the standard library's formatting, which every module would pay for.
-fn decimal(mut number: usize, digits: &mut [u8; DIGITS]) -> &[u8] {
+pub(super) fn decimal(mut number: usize, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
     loop {
         at -= 1;

@@ -84,6 +84,19 @@ impl Relay {
         Ok(())
     }
 
+    /// Takes the rest of the body as it comes, and keeps nothing of it: the client has got all that
+    /// it gets, and the response ends when the upstream's body does.
+    ///
+    /// A loop over [`next`](Self::next) would keep every chunk for the case that the task fails.
+    pub async fn discard(&mut self) {
+        loop {
+            self.state.unsettled.borrow_mut().clear();
+            if self.next().await.is_none() {
+                return;
+            }
+        }
+    }
+
     /// Bytes that have come and were not taken; free.
     pub fn waiting(&self) -> usize {
         self.state.queued.get()

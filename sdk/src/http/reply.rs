@@ -27,12 +27,19 @@ pub struct Reply<'a> {
     details: Cow<'a, str>,
     headers: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     body: Cow<'a, [u8]>,
+    grpc_status: Option<u8>,
 }
 
 impl<'a> Reply<'a> {
     /// A reply with a status code and nothing else.
     pub fn new(status: u16) -> Self {
-        Self { status, details: "".into(), headers: Vec::new(), body: (&[]).into() }
+        Self {
+            status,
+            details: "".into(),
+            headers: Vec::new(),
+            body: (&[]).into(),
+            grpc_status: None,
+        }
     }
 
     /// Adds a header.
@@ -56,10 +63,19 @@ impl<'a> Reply<'a> {
         self
     }
 
+    /// Sets the status that a gRPC client gets (0 to 16, `google/rpc/code.proto`); the proxy derives
+    /// one from the status code otherwise. It means nothing to other clients.
+    #[must_use]
+    pub fn grpc_status(mut self, status: u8) -> Self {
+        self.grpc_status = Some(status);
+        self
+    }
+
     pub(crate) fn send(&self) -> Result<Replied> {
         let mut headers = Vec::new();
         pairs::write(&self.headers, &mut headers);
-        host::send_local_response(self.status.into(), &self.details, &headers, &self.body)?;
+        let status = self.status.into();
+        host::send_local_response(status, &self.details, &headers, &self.body, self.grpc_status)?;
         Ok(Replied(()))
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::action::{Replied, Resume};
 use super::control::Site;
 use super::reply::Reply;
+use crate::abi::host;
 use crate::attributes::Attributes;
 use crate::call::{Call, CallError, CallReply};
 use crate::error::{Error, Result};
@@ -49,6 +50,30 @@ impl<'a> Stream<'a> {
     /// One host call.
     pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
         property::get(self.0.scope, path)
+    }
+
+    /// Sets a property of the stream: where the name is none of the proxy's own, for plugins behind
+    /// this one and for the access log, which reads `%FILTER_STATE(wasm.<name>:PLAIN)%`.
+    ///
+    /// # Cost
+    /// One host call.
+    ///
+    /// # Errors
+    /// [`Error::Plugin`] for a name with a NUL, and the host's.
+    pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) -> Result<()> {
+        property::set(path, value.as_ref())
+    }
+
+    /// Calls a function that the proxy has besides those of the ABI, such as `compress`; `None` when
+    /// it has none of that name. What argument and answer are, the proxy's documentation says.
+    ///
+    /// # Cost
+    /// One host call.
+    ///
+    /// # Errors
+    /// The function's, as the host's.
+    pub fn foreign_function(&self, name: &str, argument: &[u8]) -> Result<Option<&'a [u8]>> {
+        host::foreign_function(self.0.scope, name, argument)
     }
 
     /// Values that all workers share.
@@ -142,6 +167,16 @@ impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
 }
 
 /// A stream from outside of its callbacks, for tasks.
+///
+/// It stays in its VM, and so in the thread of that:
+///
+/// ```compile_fail,E0277
+/// # use chunkwise::http::RequestHeaders;
+/// fn request_headers(headers: &RequestHeaders<'_>) {
+///     let handle = headers.handle();
+///     std::thread::spawn(move || handle.property(&["request", "path"]));
+/// }
+/// ```
 ///
 /// # Cost
 /// One host call for each method, if nothing else is said; two more where the host is in the

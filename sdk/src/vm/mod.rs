@@ -6,6 +6,7 @@
 mod calls;
 mod current;
 mod holds;
+mod host_timer;
 mod pool;
 mod ready;
 mod tasks;

@@ -1,0 +1,70 @@
+//! What the views of a callback set besides single headers.
+
+use bench_host::testing::{Call, Setup};
+use chunkwise::http::{HeadersAction, Reply};
+use chunkwise_task_tests::{Case, Script, log};
+
+#[test]
+fn all_headers_are_replaced_at_once() {
+    for case in Case::PROXIES {
+        let script = Script::new().request_headers(|headers| {
+            let kept: Vec<_> = headers.iter()?.filter(|(name, _)| name.starts_with(b":")).collect();
+            headers.set_all(&kept)?;
+            headers.add("x-new", "1")?;
+            Ok(HeadersAction::Continue)
+        });
+        let outcome =
+            case.start(Setup::new(), script).send(Call::get("/p").header("x-old", "1")).unwrap();
+        assert_eq!(outcome.upstream.header(":path").as_deref(), Some("/p"));
+        assert_eq!(outcome.upstream.header("x-new").as_deref(), Some("1"));
+        assert_eq!(outcome.upstream.header("x-old"), None);
+    }
+}
+
+#[test]
+fn a_property_is_set_for_whoever_comes_behind() {
+    for case in Case::PROXIES {
+        let script = Script::new()
+            .request_headers(|headers| {
+                headers.set_property(&["verdict"], "fine")?;
+                headers.set_property(&["verdict", "why"], [0xff])?;
+                Ok(HeadersAction::Continue)
+            })
+            .response_headers(|headers| {
+                let seen = headers.property(&["verdict"])?.map(|value| value.bytes().to_vec());
+                chunkwise::info!("{seen:?}");
+                Ok(HeadersAction::Continue)
+            });
+        let mut host = case.start(Setup::new(), script);
+        let outcome = host.send(Call::get("/")).unwrap();
+        assert_eq!(outcome.state("verdict").as_deref(), Some("fine"));
+        assert_eq!(log(&mut host), [format!("{:?}", Some(b"fine"))]);
+    }
+}
+
+#[test]
+fn a_function_that_the_proxy_does_not_have_is_none() {
+    let script = Script::new().request_headers(|headers| {
+        let unknown = headers.foreign_function("no_such_function", b"")?.is_none();
+        let known = headers.foreign_function("clear_route_cache", b"")?.is_some();
+        chunkwise::info!("{unknown} {known}");
+        Ok(HeadersAction::Continue)
+    });
+    let mut host = Case::PROXIES[0].start(Setup::new(), script);
+    assert_eq!(host.send(Call::get("/")).unwrap().route_clears, 1);
+    assert_eq!(log(&mut host).last().map(String::as_str), Some("true true"));
+}
+
+#[test]
+fn a_grpc_client_gets_the_status_that_the_plugin_says() {
+    for (status, expected) in [(None, "16"), (Some(7), "7")] {
+        let script = Script::new().request_headers(move |headers| {
+            let reply = Reply::new(401);
+            let reply = status.map_or(reply.clone(), |status| reply.grpc_status(status));
+            Ok(headers.reply(&reply)?.into())
+        });
+        let call = Call::post("/").header("content-type", "application/grpc");
+        let outcome = Case::PROXIES[0].start(Setup::new(), script).send(call).unwrap();
+        assert_eq!(outcome.downstream.header("grpc-status").as_deref(), Some(expected));
+    }
+}
