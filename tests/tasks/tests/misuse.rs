@@ -70,7 +70,7 @@ fn a_body_that_is_not_all_there_or_gone() {
         })
     });
     said.is(&[
-        "the body cannot be changed any more: its last chunk was released before the trailers",
+        "the body cannot be changed any more: its last chunk has been sent on",
     ]);
 }
 
