@@ -682,6 +682,29 @@ fn tasks_of_every_phase_can_reply() {
     }
 }
 
+/// The last answer that is due may come at any moment between the turns of streams.
+#[test]
+fn nobody_is_given_up_whose_answer_has_just_come() {
+    for case in Case::PROXIES {
+        for frames in 0..40 {
+            let script = Script::new().request_headers(|headers| {
+                if headers.get("x-check")?.is_none() {
+                    return Ok(HeadersAction::Continue);
+                }
+                Ok(headers.wait(async |_| {
+                    auth().get("/").send().await?;
+                    Ok(Resume::Continue)
+                }))
+            });
+            let mut host = case.with(AUTH, script);
+            let other = Call::post("/").chunks(vec!["a"; frames]);
+            let outcomes = host.interleave([Call::get("/").header("x-check", "1"), other]).unwrap();
+            assert_eq!(outcomes[0].stalled, None, "beside {frames} frames");
+            assert!(outcomes[0].downstream.ended);
+        }
+    }
+}
+
 /// A reply is the end of it, whatever its task says then.
 #[test]
 fn a_stream_that_was_answered_does_not_go_on() {
