@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::http::Resume;
+use crate::lease::{self, Candidate, Leader, Lease};
 use crate::plugin::Plugin;
 use crate::shared::SharedData;
 use crate::time;
@@ -31,7 +32,8 @@ impl<P: Plugin> PluginContext<P> {
     ///
     /// No period drifts: the n-th call is due n periods after the first, however late the host was
     /// before. Calls that a host has missed are not made up for. A tick that fails is logged, and
-    /// the next one is made. Any number of timers share the one that a host has.
+    /// the next one is made. Any number of timers share the one that a host has. A clock that is set
+    /// back puts them off by as much.
     ///
     /// ```
     /// # use chunkwise::{Plugin, PluginContext, Result};
@@ -48,7 +50,8 @@ impl<P: Plugin> PluginContext<P> {
     /// ```
     ///
     /// # Cost
-    /// One allocation. A tick: two or three host calls that read the clock and set the timer.
+    /// One allocation. A tick: three host calls that read the clock, and now and then one that sets
+    /// the timer.
     pub fn every<T: Ticked>(&self, period: Duration, mut tick: impl FnMut(&P) -> T + 'static) {
         let plugin = self.plugin.clone();
         self.spawn(async move {
@@ -73,6 +76,43 @@ impl<P: Plugin> PluginContext<P> {
         if let Started::Ended(Err(error)) = Tasks::start(&self.vm, owner, Purpose::Nothing, task) {
             crate::error!("task: {error}");
         }
+    }
+
+    /// Stands for [leadership](crate::lease) among all workers that run the plugin, for a
+    /// [term](Lease::TERM) of 15 s that is renewed by itself.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use chunkwise::{Plugin, PluginContext, Result};
+    /// # fn start<P: Plugin>(context: &PluginContext<P>) -> Result<()> {
+    /// let leader = context.lead();
+    /// context.every(Duration::from_secs(10), move |_| {
+    ///     if leader.is_leader()? {
+    ///         chunkwise::info!("leader task");
+    ///     }
+    ///     Ok(())
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// A few allocations when it begins, and host calls as [there](crate::lease). The host's errors
+    /// are logged when they begin, and the worker does not lead while they last.
+    pub fn lead(&self) -> Leader {
+        self.lead_with(Lease::new())
+    }
+
+    /// As [`lead`](Self::lead), for another [term](Lease::term).
+    pub fn lead_for(&self, term: Duration) -> Leader {
+        self.lead_with(Lease::new().term(term))
+    }
+
+    /// As [`lead`](Self::lead), for one of several things that a plugin leads in.
+    pub fn lead_with(&self, lease: Lease) -> Leader {
+        let candidate = Rc::new(Candidate::new(&self.vm, lease));
+        self.spawn(lease::run(Rc::downgrade(&candidate)));
+        Leader::new(candidate)
     }
 
     /// Does something with the values that all workers share.

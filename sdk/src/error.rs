@@ -37,8 +37,8 @@ impl HostError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The body was ended by trailers, and what was left of it has already been released.
-    #[error("the body cannot be changed any more: its last chunk was released before the trailers")]
+    /// The body has been sent on: all of it, or what there was of it before trailers ended it.
+    #[error("the body cannot be changed any more: its last chunk has been sent on")]
     BodyReleased,
     /// The body has not come to its end, and what was asked for needs all of it.
     #[error("the whole body is needed, and more of it is to come: hold it, or buffer it")]

@@ -76,6 +76,7 @@ pub mod higress;
 pub mod http;
 #[cfg(feature = "proxy-wasm")]
 pub mod interop;
+pub mod lease;
 pub mod log;
 pub mod memory;
 pub mod metrics;

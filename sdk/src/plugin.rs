@@ -71,11 +71,17 @@ pub enum Host {
 
 /// When a plugin asks the host for a fresh VM, since the memory of a module never shrinks.
 ///
-/// It is asked when a request begins. Higress alone can (another host ignores it): a new VM is made
-/// beside this one within a second, and this one ends with its last stream.
+/// It is asked when a request begins. Higress alone can: a new VM is made beside this one within a
+/// second, and this one ends with its last stream. Another host keeps the VM, and the log says so,
+/// once. Plugins that run natively have no memory of their own, so only their requests count.
+///
+/// What a VM needs right after its start has to be well below the limit of memory, or it is made
+/// anew every second.
 ///
 /// # Cost
-/// A comparison for each request; one host call for a request at which a limit is passed.
+/// A comparison for each request; one host call for a request at which a limit is passed, and one
+/// more for the first of a VM to find out which host it is
+/// ([`Host::Envoy`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuild {
     pub(crate) requests: u64,

@@ -6,7 +6,7 @@ use crate::memory::Scope;
 
 /// A version that no value has: hosts count versions from 1, all values together, and would have to
 /// set four thousand million of them.
-const NO_ONES: Version = Version(u32::MAX);
+pub(crate) const NO_ONES: Version = Version(u32::MAX);
 
 /// Values that all plugins with the same VM id share, in all workers of a proxy.
 ///
@@ -27,7 +27,7 @@ pub struct SharedData<'a> {
 
 /// Which of all settings of shared values one is; no two settings have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version(u32);
+pub struct Version(pub(crate) u32);
 
 /// A value, and the version that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

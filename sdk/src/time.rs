@@ -20,7 +20,8 @@ pub fn now() -> Result<Duration> {
 /// Waits at least this long.
 ///
 /// # Cost
-/// Host calls that read the clock (twice) and set the host's timer.
+/// One host call, which reads the clock; where nothing was due before, one more and one that sets
+/// the host's timer.
 ///
 /// # Errors
 /// [`Error::Plugin`] outside of a task of this plugin, and the host's.
@@ -59,7 +60,8 @@ impl Interval {
     }
 }
 
-async fn sleep_until(due: u64) -> Result<()> {
+/// Waits until a time of the host's clock; for one that has passed, until a timer fires.
+pub(crate) async fn sleep_until(due: u64) -> Result<()> {
     let mut timer: Option<Timer> = None;
     poll_fn(|context| {
         match &timer {

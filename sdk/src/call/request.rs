@@ -101,6 +101,32 @@ impl Request {
         self
     }
 
+    /// Whether it could be sent, as far as that can be told without the host: what is wrong with
+    /// its method, URL, headers, timeout and cluster. Free.
+    ///
+    /// For what a configuration names: a URL that no call can have is refused when the plugin is
+    /// configured, and not with every request. [`send`](Self::send) looks at all of this itself.
+    ///
+    /// ```
+    /// # use chunkwise::call::{Client, K8sCluster};
+    /// let client = Client::new(K8sCluster::new("auth", 80));
+    /// assert!(client.get("/check").header("x-user", "").check().is_ok());
+    /// assert!(client.get("/a b").check().is_err());
+    /// assert!(client.get("/check").header("host", "").check().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), CallError> {
+        match self.error {
+            Some(error) => Err(error),
+            None => {
+                self.client.cluster().check()?;
+                milliseconds(self.timeout).map(drop)
+            }
+        }
+    }
+
     /// Makes a future of it, which sends it when it is awaited.
     pub fn send(self) -> Call {
         Call::new(self)

@@ -1,11 +1,11 @@
 //! Bodies: what a filter answers to their chunks.
 
 use super::Driver;
-use super::answer::{DROP_BODY, HOLD_BODY, PASS, Ran};
+use super::answer::{DROP_BODY, HOLD_BODY, PASS, Ran, failed};
 use super::stream::Stream;
-use crate::abi::{Direction, Map};
+use crate::abi::{Direction, Map, host};
 use crate::error::Result;
-use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, Site, fix_length};
+use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, fix_length};
 use crate::plugin::Plugin;
 use crate::vm::{BoxedTask, Purpose};
 
@@ -41,17 +41,22 @@ impl<P: Plugin> Driver<P> {
             }
             let held = side.held.take();
             side.ended.set(side.ended.get() || end_of_stream);
-            let mut left = 0;
+            let mut left = size;
             let ran = self.run(stream, phase, |plugin, filter, site| {
                 let mut chunk = Chunk::new(site, direction, size, held, end_of_stream);
-                let action = work(plugin, filter, &mut chunk)?;
-                let verdict = settle(action, &mut chunk)?;
+                let verdict =
+                    work(plugin, filter, &mut chunk).and_then(|action| settle(action, &mut chunk));
                 left = chunk.len();
-                if end_of_stream && left != size {
-                    length_changed(site, direction, left)?;
-                }
-                Ok(verdict)
+                verdict
             });
+            if left != size {
+                stream.control.side(direction).length_changed.set(true);
+            }
+            let goes_on = end_of_stream || !matches!(ran, Ran::Answered(Verdict::Hold));
+            if goes_on && !self.mend_length(stream, direction, end_of_stream.then_some(left), phase)
+            {
+                return DROP_BODY;
+            }
             match ran {
                 // Nothing comes behind the last chunk, so holding it would hang the stream.
                 Ran::Answered(Verdict::Hold) if !end_of_stream => {
@@ -70,6 +75,43 @@ impl<P: Plugin> Driver<P> {
                 Ran::Refused => DROP_BODY,
             }
         })
+    }
+
+    /// Makes the `content-length` of headers that wait right before they leave, if edits have
+    /// changed the length of the body; `whole` is what it has become, and `None` when more is to
+    /// come. False: the stream is refused.
+    #[inline]
+    pub(super) fn mend_length(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        whole: Option<usize>,
+        phase: &'static str,
+    ) -> bool {
+        let side = stream.control.side(direction);
+        if !side.length_changed.get() || side.headers.get() != HeadersState::Held {
+            return true;
+        }
+        self.mend_length_of_held(stream, direction, whole, phase)
+    }
+
+    #[cold]
+    fn mend_length_of_held(
+        &self,
+        stream: &mut Stream<P>,
+        direction: Direction,
+        whole: Option<usize>,
+        phase: &'static str,
+    ) -> bool {
+        let map = Map::headers(direction);
+        let mended = match whole {
+            Some(length) => fix_length(&self.vm.arena.scope(), map, length),
+            // Nobody knows it yet, and a message needs none.
+            None => host::remove_header(map, "content-length"),
+        };
+        let Err(error) = mended else { return true };
+        stream.filter = None;
+        !matches!(failed::<P, ()>(phase, error), Ran::Refused)
     }
 
     /// Holds a whole body until a task has ended.
@@ -142,15 +184,6 @@ fn settle_edits(action: BodyAction, chunk: &mut Chunk<'_>) -> Result<Verdict> {
     };
     chunk.commit()?;
     Ok(verdict)
-}
-
-/// The body, all of which is in the host, has another length than its headers may say.
-#[cold]
-fn length_changed(site: Site<'_>, direction: Direction, length: usize) -> Result<()> {
-    if site.control.side(direction).headers.get() == HeadersState::Held {
-        fix_length(site.scope, Map::headers(direction), length)?;
-    }
-    Ok(())
 }
 
 /// What was held goes on with this chunk, headers too.

@@ -163,6 +163,7 @@ impl<P: Plugin> Guest for Driver<P> {
             // Tasks first: what they own may say that the stream has gone.
             self.vm.tasks.close(context);
             self.vm.timers.close(context);
+            self.vm.holds.close(context);
             self.contexts.close(context);
         });
     }

@@ -6,8 +6,10 @@ use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
 use crate::abi::{Direction, Map, host};
-use crate::error::Result;
-use crate::http::{BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle};
+use crate::error::{Error, Result};
+use crate::http::{
+    BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
+};
 use crate::plugin::{Host, Plugin, Rebuild};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
@@ -51,7 +53,13 @@ impl<P: Plugin> Driver<P> {
                 side.headers.set(HeadersState::Held);
                 HOLD_HEADERS
             }
-            HeadersAction::Continue | HeadersAction::Replied(_) => PASS,
+            HeadersAction::Continue => {
+                if !end_of_stream {
+                    self.note_length(stream, direction);
+                }
+                PASS
+            }
+            HeadersAction::Replied(_) => PASS,
             HeadersAction::Detach => {
                 stream.filter = None;
                 PASS
@@ -72,6 +80,16 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
+    /// Headers are about to be sent on. Their length is read where it is going to matter and the
+    /// host does not tell it later: an edit of the whole body must not contradict it.
+    pub(super) fn note_length(&self, stream: &Stream<P>, direction: Direction) {
+        let side = stream.control.side(direction);
+        if direction == Direction::Response && side.mode.get() == BodyMode::Buffer {
+            let scope = self.vm.arena.scope();
+            side.sent_length.set(sent_length(&scope, Map::headers(direction)).unwrap_or_default());
+        }
+    }
+
     /// Starts a task, and answers `stop` while it waits.
     pub(super) fn wait_for(
         &self,
@@ -80,6 +98,9 @@ impl<P: Plugin> Driver<P> {
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
+        if let Purpose::Headers(direction) | Purpose::Body(direction) = purpose {
+            self.vm.holds.begin(stream.control.context, direction);
+        }
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
             Started::Waiting(_) => stop,
             Started::Ended(result) => {
@@ -125,8 +146,18 @@ impl<P: Plugin> Driver<P> {
         let seen = self.requests.get() + 1;
         let is_time = seen >= requests || memory_size() >= memory;
         self.requests.set(if is_time { 0 } else { seen });
-        if is_time && let Err(error) = host::set_property("wasm_need_rebuild", b"true") {
-            crate::warn!("the host does not rebuild VMs: {error}");
+        if is_time && !self.keeps_vm.get() {
+            let asked = match self.vm.is_higress() {
+                Ok(true) => host::set_property("wasm_need_rebuild", b"true"),
+                Ok(false) => {
+                    self.keeps_vm.set(true);
+                    Err(Error::NeedsHost { what: "way to rebuild a VM", host: "Higress" })
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = asked {
+                crate::warn!("no fresh VM although it is time for one: {error}");
+            }
         }
     }
 }

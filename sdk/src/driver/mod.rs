@@ -45,6 +45,8 @@ pub struct Driver<P: Plugin> {
     let_go: Cell<bool>,
     /// Requests since the last wish for a fresh VM.
     requests: Cell<u64>,
+    /// The host has no fresh VMs, and the log says so.
+    keeps_vm: Cell<bool>,
 }
 
 impl<P: Plugin> fmt::Debug for Driver<P> {
@@ -80,6 +82,7 @@ impl<P: Plugin> Driver<P> {
             answering: Cell::new(None),
             let_go: Cell::new(false),
             requests: Cell::new(0),
+            keeps_vm: Cell::new(false),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction};
 use crate::error::{Error, Result};
 use crate::http::{BodyMode, Inject, RelayBegin, RelayState, Resume};
-use crate::plugin::Plugin;
+use crate::plugin::{OnError, Plugin};
 use crate::time;
 use crate::vm::{Purpose, Started, Tasks};
 
@@ -33,6 +33,7 @@ impl<P: Plugin> Driver<P> {
     ) {
         let RelayBegin { state, task } = begin;
         state.inject.set(inject);
+        state.passes_errors.set(P::ON_ERROR == OnError::Continue);
         let side = stream.control.side(RESPONSE);
         side.given_away.set(true);
         side.relay.replace(Some(Rc::clone(&state)));
@@ -260,11 +261,14 @@ impl<P: Plugin> Driver<P> {
         if new == 0 {
             return Ok(());
         }
-        let bytes = host::owned_buffer(&self.vm.arena, Buffer::ResponseBody, held, new)?;
-        if bytes.len() != new {
-            return Err(Error::ShortRead { wanted: new, got: bytes.len() });
-        }
-        relay.push(bytes)
+        let error = match host::owned_buffer(&self.vm.arena, Buffer::ResponseBody, held, new) {
+            Ok(bytes) if bytes.len() == new => return relay.push(bytes),
+            Ok(bytes) => Error::ShortRead { wanted: new, got: bytes.len() },
+            Err(error) => error,
+        };
+        crate::error!("{PHASE}: {error}");
+        // What goes on must not look whole.
+        Err(Error::Withheld { bytes: new })
     }
 
     /// Polls the task in the middle of a callback of its stream. `None`: there is none any more.
@@ -287,7 +291,9 @@ impl<P: Plugin> Driver<P> {
     /// Whatever comes now is nobody's business.
     fn end_relay(&self, stream: &Stream<P>) {
         let side = stream.control.side(RESPONSE);
-        side.relay.take();
+        if let Some(relay) = side.relay.take() {
+            relay.close();
+        }
         side.given_away.set(false);
         side.mode.set(BodyMode::Skip);
         side.held.set(0);

@@ -47,13 +47,19 @@ impl<P: Plugin> Driver<P> {
             Purpose::Body(Direction::Response) => (Direction::Response, "response_body"),
             Purpose::Relay | Purpose::Nudge | Purpose::Nothing => return false,
         };
+        self.vm.holds.end(stream.control.context, direction);
         let side = stream.control.side(direction);
         side.headers.set(HeadersState::Sent);
         side.given_away.set(false);
         side.waiting.set(false);
         side.held.set(0);
         match result {
-            Ok(Resume::Continue) => true,
+            Ok(Resume::Continue) => {
+                if let Purpose::Headers(_) = purpose {
+                    self.note_length(stream, direction);
+                }
+                true
+            }
             Ok(Resume::Detach) => {
                 stream.filter = None;
                 true

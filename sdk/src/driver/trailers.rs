@@ -4,9 +4,9 @@ use super::Driver;
 use super::answer::{HOLD_TRAILERS, PASS, Ran};
 use super::body::{Verdict, pass, settle};
 use super::stream::Stream;
-use crate::abi::{Direction, Map};
+use crate::abi::Direction;
 use crate::error::Result;
-use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, Site, TrailersAction, fix_length};
+use crate::http::{BodyAction, BodyMode, Chunk, Site, TrailersAction};
 use crate::plugin::Plugin;
 use crate::vm::Purpose;
 
@@ -59,16 +59,20 @@ impl<P: Plugin> Driver<P> {
             return pass(stream, direction);
         }
         let held = side.held.take();
+        let mut left = held;
         let ran = self.run(stream, phase, |plugin, filter, site| {
             let mut chunk = Chunk::ended_by_trailers(site, direction, held);
-            let action = last_chunk(plugin, filter, &mut chunk)?;
-            let verdict = settle(action, &mut chunk)?;
-            let side = site.control.side(direction);
-            if chunk.len() != held && side.headers.get() == HeadersState::Held {
-                fix_length(site.scope, Map::headers(direction), chunk.len())?;
-            }
-            Ok(verdict)
+            let verdict = last_chunk(plugin, filter, &mut chunk)
+                .and_then(|action| settle(action, &mut chunk));
+            left = chunk.len();
+            verdict
         });
+        if left != held {
+            stream.control.side(direction).length_changed.set(true);
+        }
+        if !self.mend_length(stream, direction, Some(left), phase) {
+            return HOLD_TRAILERS;
+        }
         match ran {
             Ran::Answered(Verdict::Wait(task)) => {
                 self.wait_with_body(stream, direction, task, HOLD_TRAILERS)

@@ -16,7 +16,8 @@ pub enum HeadersAction {
     Detach,
     /// Hold them while this filter still gets the body; they leave with the first chunk that
     /// passes, or with the trailers. Until then a body callback can change them
-    /// ([`Chunk::headers`](crate::Chunk::headers)).
+    /// ([`Chunk::headers`](crate::Chunk::headers)). Where edits have changed the length of the body, a
+    /// `content-length` is then made right, or removed if more of the body is to come.
     ///
     /// A stock Envoy reads this as "hold everything" and the stream then waits for ever, unless the
     /// plugin is configured with `allow_on_headers_stop_iteration` there (Envoy 1.33); Higress

@@ -239,10 +239,12 @@ impl<'a> Chunk<'a> {
     where
         F: AsyncFnOnce(HeldBody) -> Result<Resume> + 'static,
     {
-        if !self.last || self.released || self.side().has_passed.get() {
+        let side = self.side();
+        if !self.last || self.released || side.has_passed.get() {
             return Err(Error::BodyIncomplete);
         }
-        let released = self.side().headers.get() != HeadersState::Held;
+        let is_held = side.headers.get() == HeadersState::Held;
+        let released = (!is_held).then_some(side.sent_length.get());
         let held = HeldBody::new(self.handle(), self.direction, released);
         Ok(BodyAction::Wait(Task(Box::pin(async move { task(held).await }))))
     }
@@ -370,7 +372,8 @@ impl<'a> Chunk<'a> {
         self.writable()?;
         self.commit()?;
         if len != self.len && self.has_fixed_length() {
-            held::check_sent_length(self.stream.0.scope, Map::headers(self.direction), len)?;
+            let (headers, sent) = (Map::headers(self.direction), self.side().sent_length.get());
+            held::check_sent_length(self.stream.0.scope, headers, sent, len)?;
         }
         host::set_buffer(self.buffer, place, data)?;
         self.read = None;

@@ -21,6 +21,11 @@ pub enum BodyMode {
     ///
     /// The plugin's memory is only used for what it reads: with
     /// [`Chunk::windows`](crate::Chunk::windows) a body of any length is read in a fixed piece.
+    ///
+    /// An edit may change the length of the body where the headers [wait](super::HeadersAction::Hold)
+    /// or have no `content-length`; otherwise it is [`Error::LengthSent`](crate::Error::LengthSent).
+    /// To know, one host call is made when the headers of a response are sent on, and one when a
+    /// request's body is edited.
     Buffer,
     /// Not at all; it costs a callback without host calls for each frame.
     Skip,
@@ -33,6 +38,17 @@ pub(crate) enum HeadersState {
     Coming,
     Held,
     Sent,
+}
+
+/// The `content-length` of headers that were sent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SentLength {
+    /// To be asked for; hosts tell those of a request alone, when it is too late for a response's.
+    #[default]
+    Unknown,
+    /// There was none, or none that is a number.
+    None,
+    Bytes(u64),
 }
 
 /// State of a stream that its callbacks and its tasks share.
@@ -57,8 +73,11 @@ pub(crate) struct Control {
 pub(crate) struct Side {
     pub mode: Cell<BodyMode>,
     pub headers: Cell<HeadersState>,
+    pub sent_length: Cell<SentLength>,
     /// Bytes at the front of the host's buffer that were given before.
     pub held: Cell<usize>,
+    /// Edits have changed the length of the body, which the headers may still say.
+    pub length_changed: Cell<bool>,
     /// A part of the body was sent on, or dropped.
     pub has_passed: Cell<bool>,
     /// The last chunk was given.

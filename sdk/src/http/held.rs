@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use super::control::SentLength;
 use super::stream_view::StreamHandle;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
@@ -17,51 +18,62 @@ use crate::memory::Scope;
 /// for a task outlives the callbacks of its stream.
 ///
 /// # Errors
-/// [`Error::StreamGone`] when the stream has ended (its tasks are dropped then, so only a handle
-/// that was given to another task can see it), and [`Error::HeadersReleased`] when the headers have
-/// been sent on.
+/// [`Error::StreamGone`] when the stream has ended, and [`Error::HeadersReleased`] when the headers
+/// have been sent on. A task is dropped before it could see either, so it is for handles that were
+/// given to another one.
 ///
 /// [`RequestHeaders::wait`]: super::RequestHeaders::wait
 /// [`ResponseHeaders::wait`]: super::ResponseHeaders::wait
 #[derive(Debug)]
 pub struct HeldHeaders {
     handle: StreamHandle,
+    direction: Direction,
     map: Map,
     released: bool,
 }
 
 impl HeldHeaders {
     pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
-        Self { handle, map: Map::headers(direction), released }
+        Self { handle, direction, map: Map::headers(direction), released }
     }
 
     /// The first value of a header. Names are lower case; pseudo headers begin with a colon.
     pub fn get(&self, name: &str) -> Result<Option<Bytes>> {
-        self.check()?;
-        self.handle
-            .act(|scope| Ok(host::header(scope, self.map, name)?.map(Bytes::copy_from_slice)))
+        self.change(|scope| Ok(host::header(scope, self.map, name)?.map(Bytes::copy_from_slice)))
     }
 
     /// Sets a header and removes all others of that name.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::set_header(self.map, name, value.as_ref()))
+        self.change(|_| host::set_header(self.map, name, value.as_ref()))
     }
 
     /// Adds a header behind those of the same name.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::add_header(self.map, name, value.as_ref()))
+        self.change(|_| host::add_header(self.map, name, value.as_ref()))
     }
 
     /// Removes all headers of a name; there need not be any.
     pub fn remove(&self, name: &str) -> Result<()> {
-        self.check()?;
-        self.handle.act(|_| host::remove_header(self.map, name))
+        self.change(|_| host::remove_header(self.map, name))
     }
 
-    fn check(&self) -> Result<()> {
-        if self.released { Err(Error::HeadersReleased) } else { Ok(()) }
+    fn change<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
+        if self.released {
+            return Err(Error::HeadersReleased);
+        }
+        self.while_held(Error::HeadersReleased, work)
+    }
+
+    /// Does something while the task has not ended that the stream waits for.
+    fn while_held<R>(
+        &self,
+        otherwise: Error,
+        work: impl FnOnce(&Scope<'_>) -> Result<R>,
+    ) -> Result<R> {
+        let StreamHandle { vm, context } = &self.handle;
+        self.handle.act(|scope| {
+            if vm.holds.has(*context, self.direction) { work(scope) } else { Err(otherwise) }
+        })
     }
 }
 
@@ -77,17 +89,24 @@ impl Deref for HeldHeaders {
 /// too.
 ///
 /// # Errors
-/// As for [`HeldHeaders`].
+/// As for [`HeldHeaders`], and [`Error::BodyReleased`] when the body has been sent on.
 #[derive(Debug)]
 pub struct HeldBody {
     headers: HeldHeaders,
     buffer: Buffer,
+    sent_length: SentLength,
 }
 
 impl HeldBody {
-    pub(crate) fn new(handle: StreamHandle, direction: Direction, released: bool) -> Self {
-        let headers = HeldHeaders::new(handle, direction, released);
-        Self { headers, buffer: Buffer::body(direction) }
+    /// A body whose headers wait, or have been sent on with this length.
+    pub(crate) fn new(
+        handle: StreamHandle,
+        direction: Direction,
+        released: Option<SentLength>,
+    ) -> Self {
+        let headers = HeldHeaders::new(handle, direction, released.is_some());
+        let sent_length = released.unwrap_or_default();
+        Self { headers, buffer: Buffer::body(direction), sent_length }
     }
 
     /// The whole body, to be kept.
@@ -95,9 +114,9 @@ impl HeldBody {
     /// # Cost
     /// One host call, one allocation of the body's length; the host copies it there.
     pub fn bytes(&self) -> Result<Bytes> {
-        let handle = &self.headers.handle;
-        handle.act(|_| {
-            let body = host::owned_buffer(&handle.vm.arena, self.buffer, 0, usize::MAX)?;
+        let arena = &self.headers.handle.vm.arena;
+        self.headers.while_held(Error::BodyReleased, |_| {
+            let body = host::owned_buffer(arena, self.buffer, 0, usize::MAX)?;
             Ok(Bytes::from(body))
         })
     }
@@ -106,12 +125,13 @@ impl HeldBody {
     ///
     /// # Errors
     /// [`Error::LengthSent`] when the headers have been sent with a `content-length` of another
-    /// value.
+    /// value. No host tells the length of response headers that were sent, so a response that the
+    /// filter held by itself, not by [`BodyMode::Buffer`](super::BodyMode::Buffer), is not checked.
     pub fn replace(&self, body: impl AsRef<[u8]>) -> Result<()> {
         let body = body.as_ref();
-        self.headers.handle.act(|scope| {
+        self.headers.while_held(Error::BodyReleased, |scope| {
             if self.headers.released {
-                check_sent_length(scope, self.headers.map, body.len())?;
+                check_sent_length(scope, self.headers.map, self.sent_length, body.len())?;
             }
             host::set_buffer(self.buffer, Place::All, body)?;
             if self.headers.released {
@@ -140,24 +160,40 @@ pub(crate) fn fix_length(scope: &Scope<'_>, headers: Map, length: usize) -> Resu
     Ok(())
 }
 
+/// The `content-length` of headers that are about to be sent on.
+pub(crate) fn sent_length(scope: &Scope<'_>, headers: Map) -> Result<SentLength> {
+    Ok(length_of(host::header(scope, headers, "content-length")?))
+}
+
 /// Refuses a length other than the one that was sent.
-pub(crate) fn check_sent_length(scope: &Scope<'_>, headers: Map, length: usize) -> Result<()> {
-    let path = match headers {
-        Map::ResponseHeaders => "response\0headers\0content-length",
-        _ => "request\0headers\0content-length",
+pub(crate) fn check_sent_length(
+    scope: &Scope<'_>,
+    headers: Map,
+    sent: SentLength,
+    length: usize,
+) -> Result<()> {
+    let sent = match sent {
+        SentLength::Unknown if headers == Map::RequestHeaders => {
+            length_of(host::property(scope, "request\0headers\0content-length")?)
+        }
+        known => known,
     };
-    let mut digits = [0; DIGITS];
-    match host::property(scope, path)? {
-        Some(sent) if sent != decimal(length, &mut digits) => Err(Error::LengthSent),
+    match sent {
+        SentLength::Bytes(sent) if sent != length as u64 => Err(Error::LengthSent),
         _ => Ok(()),
     }
 }
 
+fn length_of(header: Option<&[u8]>) -> SentLength {
+    let number = header.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    number.map_or(SentLength::None, SentLength::Bytes)
+}
+
 /// As many as the longest number of 64 bits has.
-const DIGITS: usize = 20;
+pub(super) const DIGITS: usize = 20;
 
 /// A number without the standard library's formatting, which every module would pay for.
-fn decimal(mut number: usize, digits: &mut [u8; DIGITS]) -> &[u8] {
+pub(super) fn decimal(mut number: usize, digits: &mut [u8; DIGITS]) -> &[u8] {
     let mut at = DIGITS;
     loop {
         at -= 1;

@@ -68,6 +68,13 @@ impl<'a> Headers<'a> {
         }))
     }
 
+    /// How long the body is, where the headers say it; `None` for a value that is no number. One
+    /// host call.
+    pub fn content_length(&self) -> Result<Option<u64>> {
+        let length = self.get("content-length")?;
+        Ok(length.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok()))
+    }
+
     /// What the body holds, the first of these that fits: encoded (one host call), gRPC (two),
     /// upgraded (three; four where a request is a CONNECT), binary or plain (three for a response,
     /// four for a request).

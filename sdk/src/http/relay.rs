@@ -36,7 +36,10 @@ pub(crate) struct RelayBegin {
 /// On Higress ([`Host::Higress`](crate::Host::Higress)) chunks leave the host, and what is sent is
 /// injected at once. A stock host cannot inject: there the response waits in the host while the
 /// task is busy, up to the host's buffer limit, and leaves when the task asks for more than there
-/// is; where the task did not have to wait for anything, a millisecond later.
+/// is; where the task did not have to wait for anything, a millisecond later. Of a response that
+/// trailers end, a stock host then has nothing left that more bytes could be put into: what the task
+/// sends after its last chunk was let go is [`Error::Withheld`], and the response is reset. Send
+/// with the last chunk what has to be sent, or take the trailers off upstream.
 ///
 /// # Cost
 /// For each chunk: one host call and one allocation to take it, for a chunk that waits has to own
@@ -48,7 +51,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Bytes of a response that may wait in the plugin.
+    /// Bytes of a response that may wait in the plugin: those that the task has not taken, and
+    /// where errors [pass](crate::OnError::Continue) also those that it has taken and not answered.
     pub const LIMIT: usize = 4 * 1024 * 1024;
 
     pub(crate) fn new(state: Rc<RelayState>, handle: StreamHandle) -> Self {
@@ -68,13 +72,29 @@ impl Relay {
         .await
     }
 
-    /// Sends bytes to the client. Chunks that were taken before are answered with it.
+    /// Sends bytes to the client. Chunks that were taken before are answered with it, be it with no
+    /// bytes.
     ///
     /// # Errors
-    /// [`Error::StreamGone`], or the host's.
+    /// [`Error::StreamGone`] when the stream or the task that it was made for has ended, or the
+    /// host's.
     pub fn send(&mut self, data: impl AsRef<[u8]>) -> Result<()> {
-        self.state.unsettled.borrow_mut().clear();
-        self.state.send(&self.handle, data.as_ref())
+        self.state.send(&self.handle, data.as_ref())?;
+        self.state.settle();
+        Ok(())
+    }
+
+    /// Takes the rest of the body as it comes, and keeps nothing of it: the client has got all that
+    /// it gets, and the response ends when the upstream's body does.
+    ///
+    /// A loop over [`next`](Self::next) would keep every chunk for the case that the task fails.
+    pub async fn discard(&mut self) {
+        loop {
+            self.state.unsettled.borrow_mut().clear();
+            if self.next().await.is_none() {
+                return;
+            }
+        }
     }
 
     /// Bytes that have come and were not taken; free.
@@ -106,6 +126,11 @@ pub(crate) struct RelayState {
     queued: Cell<usize>,
     /// Chunks that the task has taken since it sent something.
     unsettled: RefCell<Vec<Bytes>>,
+    unsettled_bytes: Cell<usize>,
+    /// Those chunks are needed, since they go on when the task fails.
+    pub passes_errors: Cell<bool>,
+    /// The task has ended, and what was sent would come too late.
+    is_over: Cell<bool>,
     /// What goes to the client with the next opportunity.
     out: RefCell<Vec<u8>>,
     /// The task waits for a chunk.
@@ -132,17 +157,14 @@ pub(crate) struct RelayState {
 }
 
 impl RelayState {
-    /// A chunk has come.
+    /// A chunk has come. It is there even if it is too much, for whoever passes errors over.
     pub fn push(&self, chunk: Vec<u8>) -> Result<()> {
-        let bytes = self.queued.get() + chunk.len();
-        if bytes > Relay::LIMIT {
-            return Err(Error::RelayFull { bytes });
-        }
         if !chunk.is_empty() {
-            self.queued.set(bytes);
+            self.queued.set(self.queued.get() + chunk.len());
             self.queue.borrow_mut().push_back(chunk.into());
         }
-        Ok(())
+        let bytes = self.queued.get() + self.unsettled_bytes.get();
+        if bytes > Relay::LIMIT { Err(Error::RelayFull { bytes }) } else { Ok(()) }
     }
 
     /// Whether the task has taken everything and asks for more.
@@ -185,14 +207,24 @@ impl RelayState {
 
     /// The task has failed: what it took and has not answered is sent as it is.
     pub fn fail(&self) {
-        let mut out = self.out.borrow_mut();
-        for chunk in self.unsettled.borrow_mut().drain(..) {
-            out.extend_from_slice(&chunk);
-        }
+        self.out.borrow_mut().extend(self.unsettled.borrow().iter().flatten());
+        self.settle();
+    }
+
+    /// What was taken is answered.
+    fn settle(&self) {
+        self.unsettled.borrow_mut().clear();
+        self.unsettled_bytes.set(0);
+    }
+
+    /// Nothing can be sent any more.
+    pub fn close(&self) {
+        self.is_over.set(true);
     }
 
     /// The task is over: what it has not taken is sent as it is.
     pub fn release(&self) {
+        self.close();
         let mut out = self.out.borrow_mut();
         for chunk in self.queue.borrow_mut().drain(..) {
             out.extend_from_slice(&chunk);
@@ -203,21 +235,27 @@ impl RelayState {
     fn take_next(&self) -> Option<Bytes> {
         let chunk = self.queue.borrow_mut().pop_front()?;
         self.queued.set(self.queued.get() - chunk.len());
-        self.unsettled.borrow_mut().push(chunk.clone());
+        if self.passes_errors.get() {
+            self.unsettled.borrow_mut().push(chunk.clone());
+            self.unsettled_bytes.set(self.unsettled_bytes.get() + chunk.len());
+        }
         Some(chunk)
     }
 
     fn send(&self, handle: &StreamHandle, data: &[u8]) -> Result<()> {
-        match self.inject.get() {
-            Some(inject) if !self.in_callback.get() => handle.act(|_| {
+        if self.is_over.get() {
+            return Err(Error::StreamGone);
+        }
+        handle.act(|_| match self.inject.get() {
+            Some(inject) if !self.in_callback.get() => {
                 self.flush(inject)?;
                 if data.is_empty() { Ok(()) } else { inject(data) }
-            }),
+            }
             _ => {
                 self.out.borrow_mut().extend_from_slice(data);
                 Ok(())
             }
-        }
+        })
     }
 
     /// Injects what waits to be sent.

@@ -89,7 +89,7 @@ pub struct RouteReply {
 
 impl RouteReply {
     pub(crate) fn new(handle: StreamHandle, has_body: bool) -> Self {
-        Self { held: HeldBody::new(handle, Direction::Response, false), has_body }
+        Self { held: HeldBody::new(handle, Direction::Response, None), has_body }
     }
 
     /// The status code.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -25,6 +26,23 @@ use serde_json::value::RawValue;
 /// let paths: [&[&str]; 2] = [&["usageMetadata", "totalTokenCount"], &["usage", "total_tokens"]];
 /// assert_eq!(RawJson::find_first(body, &paths), tokens);
 /// assert_eq!(RawJson::find(b"[DONE]", &["usage"]), None);
+/// ```
+///
+/// It is also a type for the fields of one's own types, where a value is to be kept as written:
+///
+/// ```
+/// use chunkwise::stream::RawJson;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Request<'a> {
+///     model: &'a str,
+///     #[serde(borrow)]
+///     messages: RawJson<'a>,
+/// }
+///
+/// let request: Request<'_> = serde_json::from_str(r#"{"model": "m", "messages": [ 1 ]}"#)?;
+/// assert_eq!((request.model, request.messages.raw()), ("m", "[ 1 ]"));
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawJson<'a>(&'a str);
@@ -60,6 +78,48 @@ impl<'a> RawJson<'a> {
         self.0
     }
 
+    /// Where the value stands in the document that it was found in, so that bytes can be put in
+    /// front of it, into it or in its place without the rest being written again; `None` for
+    /// another document. Free.
+    ///
+    /// ```
+    /// use chunkwise::stream::RawJson;
+    ///
+    /// let body = br#"{"list": [1]}"#;
+    /// let list = RawJson::find(body, &["list"]).unwrap();
+    /// assert_eq!(list.range_in(body), Some(9..12));
+    /// ```
+    pub fn range_in(&self, json: &[u8]) -> Option<Range<usize>> {
+        // Both are addresses of one piece of memory, or the value is from elsewhere.
+        let start = self.0.as_ptr().addr().checked_sub(json.as_ptr().addr())?;
+        let range = start..start.checked_add(self.0.len())?;
+        (range.end <= json.len()).then_some(range)
+    }
+
+    /// How deep objects and lists are nested: 0 for a string, 1 for a list of numbers. For limits
+    /// on what strangers send to a reader that recurses.
+    ///
+    /// # Cost
+    /// One pass through the value; nothing is allocated.
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest) = (0_usize, 0);
+        let (mut quoted, mut escaped) = (false, false);
+        for byte in self.0.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = !quoted,
+                b'{' | b'[' if !quoted => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        deepest
+    }
+
     /// The text of a string; `None` for everything else, and for an escape that is no character.
     /// Allocates if there are escapes.
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
@@ -93,6 +153,12 @@ impl<'a> RawJson<'a> {
     /// Whether it is `null`, which is not the same as not being there.
     pub fn is_null(&self) -> bool {
         self.0 == "null"
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawJson<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(json).map(|value| Self(value.get()))
     }
 }
 
@@ -232,6 +298,22 @@ mod tests {
         let deep = format!(r#"{{"x":{}{},"a":1}}"#, "[".repeat(depth), "]".repeat(depth));
         assert_eq!(found(&deep, &["a"]), Some("1"));
         assert_eq!(found(&deep, &["x"]).map(str::len), Some(2 * depth));
+    }
+
+    #[test]
+    fn a_value_knows_its_place() {
+        let json = r#" {"a": [1, {"b": [ 2 ]}]} "#;
+        let value = RawJson::find(json.as_bytes(), &["a", "1", "b"]).unwrap();
+        assert_eq!(&json[value.range_in(json.as_bytes()).unwrap()], "[ 2 ]");
+        assert_eq!(value.range_in(&json.as_bytes()[..20]), None, "it is only a part of that");
+        assert_eq!(value.range_in(&json.as_bytes()[20..]), None);
+    }
+
+    #[test]
+    fn depth_counts_what_is_open_at_once() {
+        let depth = |json: &str| RawJson::find(json.as_bytes(), &[]).unwrap().depth();
+        assert_eq!((depth("1"), depth(r#""[[""#), depth("[]"), depth("[[],{}]")), (0, 0, 1, 2));
+        assert_eq!(depth(r#"{"a\"[": [1, "\\", {"b": "]"}]}"#), 3);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //!
 //! - [`Replacer`] compiles find-and-replace rules, once for each configuration;
 //!   [`Replace`] applies them to one body.
+//! - [`Finder`] compiles texts to look for; [`Find`] looks for them in one body.
 //! - [`Lines`] splits text into lines.
 //! - [`Events`] finds the events of an event stream (server-sent events).
 //!
@@ -12,6 +13,7 @@
 
 mod byte_set;
 mod carry;
+mod finder;
 mod json_field;
 mod lines;
 mod many;
@@ -27,6 +29,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use finder::{Find, Finder};
 pub use json_field::RawJson;
 pub use lines::{Lines, TooLong};
 pub use replace::Replace;

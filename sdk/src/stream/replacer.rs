@@ -98,7 +98,7 @@ impl Replacer {
 }
 
 /// Refuses what cannot be searched; returns the rules in the order of their needles.
-fn check(needles: &[Box<[u8]>]) -> Result<Vec<usize>, RuleError> {
+pub(super) fn check(needles: &[Box<[u8]>]) -> Result<Vec<usize>, RuleError> {
     if needles.is_empty() {
         return Err(RuleError::NoRules);
     }

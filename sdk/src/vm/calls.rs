@@ -61,10 +61,13 @@ impl Calls {
                 Some(answer)
             }
             None => {
-                match &mut call.waker {
-                    Some(known) => known.clone_from(waker),
-                    none => *none = Some(waker.clone()),
+                if call.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+                    return None;
                 }
+                let before = call.waker.replace(waker.clone());
+                // Dropped without the borrow: the last of a combinator's wakers may drop a call.
+                drop(pending);
+                drop(before);
                 None
             }
         }
@@ -74,5 +77,83 @@ impl Calls {
     pub fn forget(&self, token: u32) {
         let call = self.pending.borrow_mut().remove(token);
         drop(call);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicU32);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    const RESET: Result<CallReply, CallError> = Err(CallError::Reset);
+
+    #[test]
+    fn an_answer_is_given_once_to_whoever_waited_last() {
+        let calls = Calls::default();
+        let (first, last) = (Arc::<Bell>::default(), Arc::<Bell>::default());
+        assert!(calls.sent(7) && calls.knows(7) && !calls.knows(8));
+        assert!(calls.poll(7, &Arc::clone(&first).into()).is_none());
+        assert!(calls.poll(7, &Arc::clone(&last).into()).is_none());
+        calls.answered(7, RESET);
+        calls.answered(8, RESET);
+        assert_eq!((first.0.load(Relaxed), last.0.load(Relaxed)), (0, 1));
+        assert!(!calls.knows(7), "a second answer is not read");
+        assert!(matches!(calls.poll(7, Waker::noop()), Some(Err(CallError::Reset))));
+        assert!(matches!(calls.poll(7, Waker::noop()), Some(Err(CallError::StreamGone))));
+    }
+
+    #[test]
+    fn the_answer_to_a_call_that_was_forgotten_is_nobodys() {
+        let calls = Calls::default();
+        let bell = Arc::<Bell>::default();
+        calls.sent(7);
+        assert!(calls.poll(7, &Arc::clone(&bell).into()).is_none());
+        calls.forget(7);
+        assert!(!calls.knows(7));
+        calls.answered(7, RESET);
+        assert_eq!(bell.0.load(Relaxed), 0);
+        assert!(!calls.sent(0), "0 is no call");
+    }
+
+    thread_local! {
+        static CALLS: Calls = Calls::default();
+        static FORGOT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// A waker that owns a call.
+    struct Owner;
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            CALLS.with(|calls| calls.forget(2));
+            FORGOT.set(true);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_is_dropped_may_forget_a_call() {
+        CALLS.with(|calls| {
+            assert!(calls.sent(1) && calls.sent(2));
+            assert!(calls.poll(1, &Arc::new(Owner).into()).is_none());
+            assert!(calls.poll(1, Waker::noop()).is_none());
+            assert!(FORGOT.get() && !calls.knows(2) && calls.knows(1));
+        });
     }
 }

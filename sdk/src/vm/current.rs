@@ -24,8 +24,37 @@ pub(crate) fn current() -> Option<(Rc<Vm>, Owner)> {
 
 /// Runs a poll with a VM in place. Polls nest, because callbacks do.
 pub(crate) fn while_current<R>(vm: &Rc<Vm>, owner: Owner, poll: impl FnOnce() -> R) -> R {
-    let before = CURRENT.replace(Some((Rc::clone(vm), owner)));
-    let result = poll();
-    CURRENT.replace(before);
-    result
+    let _before = Before(CURRENT.replace(Some((Rc::clone(vm), owner))));
+    poll()
+}
+
+/// What was in place before. Natively a host survives a poll that panics, and so must this.
+struct Before(Option<(Rc<Vm>, Owner)>);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        let ended = CURRENT.replace(self.0.take());
+        drop(ended);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn polls_nest_and_may_panic() {
+        let vm = Rc::<Vm>::default();
+        let owner = |context| Owner { context, root: 1 };
+        let context = || current().map(|(_, owner)| owner.context);
+        while_current(&vm, owner(1), || {
+            let inner = AssertUnwindSafe(|| while_current(&vm, owner(2), || panic!("in a poll")));
+            assert!(catch_unwind(inner).is_err());
+            assert_eq!(context(), Some(1));
+        });
+        assert_eq!(context(), None);
+        assert_eq!(Rc::strong_count(&vm), 1);
+    }
 }

@@ -5,6 +5,8 @@
 
 mod calls;
 mod current;
+mod holds;
+mod host_timer;
 mod pool;
 mod ready;
 mod tasks;
@@ -18,6 +20,7 @@ use crate::memory::{Arena, Scope};
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
+pub(crate) use holds::Holds;
 pub(crate) use pool::Pool;
 pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
 pub(crate) use timers::{TimerId, Timers};
@@ -27,6 +30,7 @@ pub(crate) use timers::{TimerId, Timers};
 pub(crate) struct Vm {
     pub arena: Arena,
     pub calls: Calls,
+    pub holds: Holds,
     pub pool: Pool,
     pub tasks: Tasks,
     pub timers: Timers,

@@ -99,7 +99,12 @@ impl Tasks {
     /// Polls a new task for the first time, and keeps it if it waits.
     pub fn start(vm: &Rc<Vm>, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
         let id = vm.tasks.insert(owner, purpose, task);
-        match Self::poll_one(vm, id) {
+        // Whoever starts it goes on with a context of its own, which the poll may have left. That
+        // one may have ended meanwhile.
+        let before = vm.effective.get();
+        let result = Self::poll_one(vm, id);
+        let _ = vm.act_on(before);
+        match result {
             Some(result) => Started::Ended(result),
             None => Started::Waiting(id),
         }
@@ -273,5 +278,81 @@ impl std::fmt::Debug for Tasks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Futures are the author's and need not be printable.
         f.debug_struct("Tasks").field("open", &self.open).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const OWNER: Owner = Owner { context: 2, root: 1 };
+
+    /// Says when it is dropped.
+    struct Dropped(Rc<Cell<u32>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    fn task(dropped: &Rc<Cell<u32>>) -> BoxedTask {
+        let owned = Dropped(Rc::clone(dropped));
+        Box::pin(async move {
+            let _owned = owned;
+            pending().await
+        })
+    }
+
+    #[test]
+    fn a_context_that_ends_takes_its_own_tasks_along() {
+        let (tasks, dropped) = (Tasks::default(), Rc::default());
+        for context in [2, 3, 2, 4] {
+            tasks.insert(Owner { context, root: 1 }, Purpose::Nothing, task(&dropped));
+        }
+        tasks.close(2);
+        assert_eq!((dropped.get(), tasks.open.get()), (2, 2));
+        tasks.close(2);
+        tasks.close(1);
+        assert_eq!(tasks.open.get(), 2);
+        // Their places are used again.
+        tasks.insert(OWNER, Purpose::Nothing, task(&dropped));
+        tasks.insert(OWNER, Purpose::Nothing, task(&dropped));
+        assert_eq!((tasks.open.get(), tasks.places.borrow().len()), (4, 4));
+    }
+
+    #[test]
+    fn a_task_that_ends_while_it_is_polled_stays_ended() {
+        let (tasks, dropped) = (Tasks::default(), Rc::default());
+        let first = tasks.insert(OWNER, Purpose::Nothing, task(&dropped));
+        let TakenOut { future, number, .. } = tasks.take_out(first.place).unwrap();
+        tasks.close(OWNER.context);
+        // Another one is at its place before the poll returns.
+        let second = tasks.insert(OWNER, Purpose::Nothing, task(&dropped));
+        assert_eq!(second.place, first.place);
+        tasks.put_back(first.place, number, future);
+        assert_eq!((dropped.get(), tasks.open.get()), (1, 1));
+        assert!(tasks.is(second) && !tasks.is(first));
+        tasks.cancel(first);
+        assert_eq!(tasks.open.get(), 1);
+        assert!(tasks.take_out(second.place).is_some());
+    }
+
+    #[test]
+    fn a_task_that_is_woken_while_it_is_polled_is_polled_again() {
+        let (tasks, dropped) = (Tasks::default(), Rc::default());
+        let id = tasks.insert(OWNER, Purpose::Nothing, task(&dropped));
+        let TakenOut { future, waker, number, .. } = tasks.take_out(id.place).unwrap();
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        // A callback inside of the poll finds it taken.
+        assert!(tasks.take_out(id.place).is_none());
+        let mut woken = Vec::new();
+        tasks.ready.drain_into(&mut woken);
+        assert_eq!(woken, [id.place], "woken twice, it is there once");
+        tasks.put_back(id.place, number, future);
+        assert!(tasks.any_ready() && tasks.is_woken(id));
     }
 }

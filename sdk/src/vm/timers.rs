@@ -1,21 +1,27 @@
 //! What waits for a time.
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::task::Waker;
 
+use super::host_timer::HostTimer;
 use crate::abi::host;
 use crate::error::Result;
 
 /// Everything in a VM that waits for a time.
 ///
-/// A host has one timer for each plugin. It is set to the first of all times of that plugin, and
-/// set again whenever that changes, so any period is possible and none drifts: what is due is due
-/// at an absolute time, however late the host was before.
+/// A host has one timer for each plugin. It is set to the first of all times of that plugin, so any
+/// period is possible and none drifts: what is due is due at an absolute time, however late the
+/// host was before.
+///
+/// # Cost
+/// The host's timer is set when something is due before it fires, and when it has fired and goes on
+/// with another period than is needed. What is cancelled leaves it alone: a limit on how long a
+/// request may take, set and cancelled for every request, costs no host call but now and then one.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
     waiting: RefCell<Vec<Timer>>,
-    /// The host's timers as they were set last: plugin and period in milliseconds.
-    set: RefCell<Vec<(u32, u32)>>,
+    hosts: RefCell<Vec<HostTimer>>,
     made: Cell<u64>,
     changed: Cell<bool>,
 }
@@ -32,15 +38,20 @@ struct Timer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimerId(u64);
 
-const NANOSECONDS_A_MILLISECOND: u64 = 1_000_000;
-
 impl Timers {
     /// Wakes somebody at a time of the host's clock.
     pub fn set(&self, root: u32, due: u64, waker: Waker) -> TimerId {
         let number = self.made.get() + 1;
         self.made.set(number);
         self.waiting.borrow_mut().push(Timer { number, root, due, waker });
-        self.changed.set(true);
+        let mut hosts = self.hosts.borrow_mut();
+        let host = match hosts.iter_mut().find(|host| host.root == root) {
+            Some(known) => known,
+            None => hosts.push_mut(HostTimer::new(root)),
+        };
+        if host.is_too_late_for(due) {
+            self.changed.set(true);
+        }
         TimerId(number)
     }
 
@@ -51,27 +62,30 @@ impl Timers {
 
     /// Whoever waits for it may have moved to another task.
     pub fn update(&self, id: TimerId, waker: &Waker) {
+        let mut new = waker.clone();
         let mut waiting = self.waiting.borrow_mut();
         if let Some(timer) = waiting.iter_mut().find(|timer| timer.number == id.0) {
-            timer.waker.clone_from(waker);
+            mem::swap(&mut timer.waker, &mut new);
         }
+        // Dropped without the borrow: the last of a combinator's wakers may drop a future.
+        drop(waiting);
+        drop(new);
     }
 
     /// Nobody waits for it any more.
     pub fn cancel(&self, id: TimerId) {
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(at) = waiting.iter().position(|timer| timer.number == id.0) {
-            let timer = waiting.swap_remove(at);
-            drop(waiting);
-            drop(timer);
-            self.changed.set(true);
-        }
+        let at = waiting.iter().position(|timer| timer.number == id.0);
+        let timer = at.map(|at| waiting.swap_remove(at));
+        drop(waiting);
+        drop(timer);
     }
 
-    /// Wakes whoever waits for a time up to now. The host's timer runs on with the period that it
-    /// has, so it has to be set even if nothing was due.
+    /// Wakes whoever waits for a time up to now, because a host's timer has fired. That one runs on
+    /// with the period that it has, so it has to be looked at even if nothing was due.
     pub fn fire(&self, now: u64) {
         self.changed.set(true);
+        HostTimer::fired(&mut self.hosts.borrow_mut(), now);
         loop {
             let mut waiting = self.waiting.borrow_mut();
             // The earliest first, so that what is due in order is woken in order.
@@ -81,7 +95,6 @@ impl Timers {
             };
             let timer = waiting.swap_remove(at);
             drop(waiting);
-            self.changed.set(true);
             timer.waker.wake();
         }
     }
@@ -95,61 +108,177 @@ impl Timers {
     /// Sets the host's timers to what is due first; `act_on` chooses a plugin's context.
     ///
     /// # Errors
-    /// The host's, and nothing fires then.
+    /// The first of the host's. Other plugins' timers are set all the same.
     pub fn arm(&self, act_on: impl Fn(u32) -> Result<()>) -> Result<()> {
         self.changed.set(false);
-        let mut at = 0;
-        while let Some(root) = self.root(at) {
-            at += 1;
-            let first = self
-                .waiting
-                .borrow()
-                .iter()
-                .filter(|timer| timer.root == root)
-                .map(|timer| timer.due)
-                .min();
-            let period = match first {
-                Some(due) => {
-                    let left = due.saturating_sub(host::now()?);
-                    // Rounded up: a timer that fires too early would have to be set once more.
-                    let left = left.div_ceil(NANOSECONDS_A_MILLISECOND).max(1);
-                    u32::try_from(left).unwrap_or(u32::MAX)
-                }
-                None => 0,
-            };
-            let known = self.period(root);
-            if known != period {
-                act_on(root)?;
-                host::set_tick_period(period)?;
-                self.note_period(root, period);
-            }
+        let mut armed = Ok(());
+        while let Some(root) = self.take_unsettled() {
+            armed = armed.and(self.arm_one(root, &act_on));
         }
-        Ok(())
+        armed
     }
 
     /// Forgets a plugin that has ended; the host stops its timer by itself.
     pub fn close(&self, root: u32) {
-        self.set.borrow_mut().retain(|(known, _)| *known != root);
+        self.hosts.borrow_mut().retain(|host| host.root != root);
     }
 
-    /// The plugins that have or had a timer, each once.
-    fn root(&self, at: usize) -> Option<u32> {
-        let mut set = self.set.borrow_mut();
-        for timer in self.waiting.borrow().iter() {
-            if !set.iter().any(|(root, _)| *root == timer.root) {
-                set.push((timer.root, 0));
-            }
+    fn arm_one(&self, root: u32, act_on: impl Fn(u32) -> Result<()>) -> Result<()> {
+        let first = self.first(root);
+        let now = match first {
+            Some(_) => host::now()?,
+            None => 0,
+        };
+        let Some(period) = self.with_host(root, |host| host.period_for(first, now)) else {
+            return Ok(());
+        };
+        if act_on(root).is_err() {
+            // The host has ended the plugin without saying so. Its tasks end when they are polled.
+            self.abandon(root);
+            return Ok(());
         }
-        set.get(at).map(|(root, _)| *root)
+        host::set_tick_period(period)?;
+        self.with_host(root, |host| {
+            host.was_set(period, now);
+            None
+        });
+        Ok(())
     }
 
-    fn period(&self, root: u32) -> u32 {
-        self.set.borrow().iter().find(|(known, _)| *known == root).map_or(0, |(_, period)| *period)
+    fn with_host(
+        &self,
+        root: u32,
+        work: impl FnOnce(&mut HostTimer) -> Option<u32>,
+    ) -> Option<u32> {
+        let mut hosts = self.hosts.borrow_mut();
+        hosts.iter_mut().find(|host| host.root == root).and_then(work)
     }
 
-    fn note_period(&self, root: u32, period: u32) {
-        if let Some(set) = self.set.borrow_mut().iter_mut().find(|(known, _)| *known == root) {
-            set.1 = period;
+    /// A plugin whose timer may have to be set, each once.
+    fn take_unsettled(&self) -> Option<u32> {
+        let mut hosts = self.hosts.borrow_mut();
+        let host = hosts.iter_mut().find(|host| host.unsettled)?;
+        host.unsettled = false;
+        Some(host.root)
+    }
+
+    fn first(&self, root: u32) -> Option<u64> {
+        let waiting = self.waiting.borrow();
+        waiting.iter().filter(|timer| timer.root == root).map(|timer| timer.due).min()
+    }
+
+    /// Wakes all that wait for a plugin that has gone.
+    fn abandon(&self, root: u32) {
+        self.close(root);
+        let gone: Vec<_> = {
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.extract_if(.., |timer| timer.root == root).collect()
+        };
+        for timer in gone {
+            timer.waker.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Notes who was woken, in order.
+    struct Bell(u64, Arc<Mutex<Vec<u64>>>);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    fn wakers() -> (impl Fn(u64) -> Waker, Arc<Mutex<Vec<u64>>>) {
+        let woken = Arc::<Mutex<Vec<u64>>>::default();
+        let bells = Arc::clone(&woken);
+        (move |number| Arc::new(Bell(number, Arc::clone(&bells))).into(), woken)
+    }
+
+    #[test]
+    fn what_is_due_is_woken_in_the_order_in_which_it_is_due() {
+        let (waker, woken) = wakers();
+        let timers = Timers::default();
+        for (number, due) in [(1, 30), (2, 10), (3, 41), (4, 20), (5, 10), (6, 40)] {
+            timers.set(1, due, waker(number));
+        }
+        timers.fire(40);
+        assert_eq!(*woken.lock().unwrap(), [2, 5, 4, 1, 6]);
+        timers.fire(40);
+        assert_eq!(woken.lock().unwrap().len(), 5, "nothing is woken twice");
+    }
+
+    #[test]
+    fn a_cancelled_timer_wakes_nobody_and_leaves_the_host_alone() {
+        let (waker, woken) = wakers();
+        let timers = Timers::default();
+        let kept = timers.set(1, 10, waker(1));
+        timers.changed.set(false);
+        let cancelled = timers.set(1, 10, waker(2));
+        timers.cancel(cancelled);
+        timers.cancel(cancelled);
+        assert!(timers.is_waiting(kept) && !timers.is_waiting(cancelled));
+        timers.fire(10);
+        assert_eq!(*woken.lock().unwrap(), [1]);
+    }
+
+    #[test]
+    fn the_waker_that_was_given_last_is_woken() {
+        let (waker, woken) = wakers();
+        let timers = Timers::default();
+        let id = timers.set(1, 10, waker(1));
+        timers.update(id, &waker(2));
+        timers.fire(10);
+        timers.update(id, &waker(3));
+        assert_eq!(*woken.lock().unwrap(), [2]);
+    }
+
+    /// A waker whose last drop cancels a timer, as that of a combinator that owns its futures does.
+    struct Owner(Arc<AtomicU64>);
+
+    impl Wake for Owner {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    thread_local! {
+        static TIMERS: Timers = Timers::default();
+    }
+
+    impl Drop for Owner {
+        fn drop(&mut self) {
+            TIMERS.with(|timers| timers.cancel(TimerId(2)));
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_waker_that_is_dropped_may_cancel_a_timer() {
+        let dropped = Arc::<AtomicU64>::default();
+        TIMERS.with(|timers| {
+            let first = timers.set(1, 10, Arc::new(Owner(Arc::clone(&dropped))).into());
+            let second = timers.set(1, 20, Waker::noop().clone());
+            timers.update(first, Waker::noop());
+            assert_eq!(dropped.load(Relaxed), 1);
+            assert!(!timers.is_waiting(second));
+        });
+    }
+
+    #[test]
+    fn a_plugin_that_has_gone_takes_its_timers_along() {
+        let (waker, woken) = wakers();
+        let timers = Timers::default();
+        let (one, other) = (timers.set(1, 10, waker(1)), timers.set(2, 10, waker(2)));
+        timers.abandon(1);
+        assert!(!timers.is_waiting(one) && timers.is_waiting(other));
+        assert_eq!(*woken.lock().unwrap(), [1], "its tasks are polled, and end");
+        assert_eq!((timers.take_unsettled(), timers.take_unsettled()), (Some(2), None));
     }
 }

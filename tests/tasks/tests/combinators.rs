@@ -1,7 +1,5 @@
 //! Several things that one task waits for at once, with the combinators of another crate.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;

@@ -158,11 +158,11 @@ pub fn without_a_match_nothing_is_done(start: Start) {
     }
 }
 
-fn two_rules(foo: &str, bar: &str) -> String {
+fn two_rules(first: &str, second: &str) -> String {
     format!(
         r#"{{"_plugin_id_":"p","_rules_":[
-            {{"request":{{"x-a":{foo}}},"_match_domain_":"foo"}},
-            {{"request":{{"x-a":{bar}}},"_match_domain_":"bar"}}]}}"#
+            {{"request":{{"x-a":{first}}},"_match_domain_":"foo"}},
+            {{"request":{{"x-a":{second}}},"_match_domain_":"bar"}}]}}"#
     )
 }
 
@@ -253,13 +253,22 @@ pub fn bodies_and_trailers_pass(start: Start) {
 pub fn a_match_costs_what_it_changes(start: Start) {
     let mut host = start(&Setup::new().route("default/checkout"), CONFIGURATION).unwrap();
     host.send(Call::get("/")).unwrap();
-    let calls = host.ledger().host_calls(Phase::RequestHeaders);
     let [route, remove, set] =
         ["proxy_get_property", "proxy_remove_header_map_value", "proxy_replace_header_map_value"];
-    let wanted = [(route.into(), 1), (remove.into(), 1), (set.into(), 1)];
-    assert_eq!(calls.into_iter().collect::<Vec<_>>(), wanted);
-    let calls = host.ledger().host_calls(Phase::ResponseHeaders);
-    assert_eq!(calls.into_iter().collect::<Vec<_>>(), [(remove.into(), 1), (set.into(), 1)]);
+    let requests = [(route.to_owned(), 1), (remove.to_owned(), 1), (set.to_owned(), 1)];
+    for (phase, wanted) in
+        [(Phase::RequestHeaders, &requests[..]), (Phase::ResponseHeaders, &requests[1..])]
+    {
+        let calls: Vec<_> = host.ledger().host_calls(phase).into_iter().collect();
+        assert_eq!(calls, wanted);
+    }
+    let before = host.ledger().clone();
+    host.send(Call::get("/")).unwrap();
+    for phase in [Phase::RequestHeaders, Phase::ResponseHeaders] {
+        // Counted in wasm alone.
+        let allocations = host.ledger().phase(phase).allocations;
+        assert_eq!(allocations, before.phase(phase).allocations, "{phase:?}");
+    }
 }
 
 pub fn a_request_without_a_match_costs_one_host_call_and_no_allocation(start: Start) {

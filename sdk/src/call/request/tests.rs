@@ -84,9 +84,12 @@ fn what_cannot_be_sent_is_told_the_first_thing_first() {
         (get().timeout(Duration::ZERO), CallError::InvalidTimeout),
         (get().timeout(Duration::MAX), CallError::InvalidTimeout),
     ] {
+        assert_eq!(request.check(), Err(error), "{request:?}");
         assert_eq!(sent(request.clone()).unwrap_err(), error, "{request:?}");
     }
+    assert_eq!(get().check(), Ok(()));
     let wrong = Client::new(K8sCluster::new("", 80)).get("/");
+    assert!(matches!(wrong.check().unwrap_err(), CallError::Cluster(_)));
     assert!(matches!(sent(wrong).unwrap_err(), CallError::Cluster(_)));
 }
 

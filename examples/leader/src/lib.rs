@@ -1,0 +1,113 @@
+//! Tells services the quotas of users, from a table that one worker fetches for all.
+
+#![deny(unsafe_code)]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use chunkwise::call::{Client, Cluster};
+use chunkwise::http::{HeadersAction, Reply, RequestHeaders};
+use chunkwise::shared::{SharedData, Version};
+use chunkwise::{Config, ConfigError, Filter, Plugin, PluginContext, Result, time};
+use serde::Deserialize;
+
+chunkwise::plugin!(Quotas);
+
+/// The plugin with its configuration, and the table as it was read last.
+#[derive(Debug)]
+pub struct Quotas(Rc<Service>, RefCell<Option<(Version, HashMap<String, u64>)>>);
+
+impl Plugin for Quotas {
+    type Filter = QuotasFilter;
+
+    fn start(&self, context: &PluginContext<Self>) -> Result<()> {
+        let (leader, service, plugin) = (context.lead(), Rc::clone(&self.0), context.clone());
+        context.spawn(async move {
+            loop {
+                leader.acquired().await?;
+                service.publish(&plugin).await?;
+            }
+        });
+        Ok(())
+    }
+
+    fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
+        let Settings { service, path, every_seconds } = config.parse()?;
+        let every = Duration::from_secs(every_seconds.max(1));
+        Ok(Self(Rc::new(Service { client: Client::new(service), path, every }), RefCell::default()))
+    }
+
+    fn filter(&self) -> QuotasFilter {
+        QuotasFilter
+    }
+}
+
+/// Where the table is, and how old it may become.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    service: Cluster,
+    path: String,
+    every_seconds: u64,
+}
+
+#[derive(Debug)]
+struct Service {
+    client: Client,
+    path: String,
+    every: Duration,
+}
+
+/// The shared value: the table as the service sent it.
+const TABLE: &str = "example.quotas";
+
+impl Service {
+    /// Fetches the table, gives it to all workers, and waits until it is old.
+    async fn publish(&self, plugin: &PluginContext<Quotas>) -> Result<()> {
+        let reply = self.client.get(&self.path).send().await;
+        match reply.map(|reply| (reply.json::<HashMap<String, u64>>().is_ok(), reply)) {
+            Ok((true, reply)) if reply.is_success() => {
+                plugin.shared_data(|shared| shared.set(TABLE, reply.body()))?;
+            }
+            Ok((_, reply)) => chunkwise::warn!("no table of quotas: status {}", reply.status()),
+            Err(error) => chunkwise::warn!("no table of quotas: {error}"),
+        }
+        time::sleep(self.every).await
+    }
+}
+
+impl Quotas {
+    /// The quota of a user. The table is read anew only when it has changed.
+    fn quota(&self, shared: SharedData<'_>, user: &str) -> Result<Option<u64>> {
+        let Some(found) = shared.get(TABLE)? else { return Ok(None) };
+        let mut table = self.1.borrow_mut();
+        if table.as_ref().is_none_or(|(version, _)| *version != found.version) {
+            *table = Some((found.version, serde_json::from_slice(found.value)?));
+        }
+        Ok(table.as_ref().and_then(|(_, table)| table.get(user).copied()))
+    }
+}
+
+/// One stream.
+#[derive(Debug)]
+pub struct QuotasFilter;
+
+impl Filter<Quotas> for QuotasFilter {
+    fn request_headers(
+        &mut self,
+        plugin: &Quotas,
+        headers: &RequestHeaders<'_>,
+    ) -> Result<HeadersAction> {
+        let user = headers.get("x-user")?.unwrap_or_default();
+        let quota = plugin.quota(headers.shared_data(), &String::from_utf8_lossy(user))?;
+        if quota == Some(0) {
+            return Ok(headers.reply(&Reply::new(429))?.into());
+        }
+        if let Some(quota) = quota {
+            headers.set("x-quota", quota.to_string())?;
+        }
+        Ok(HeadersAction::Continue)
+    }
+}

@@ -1,0 +1,165 @@
+//! Has the answers of a language model checked by another service while they stream.
+//!
+//! The events of an answer are cut into batches, a sentence or so each. A batch goes to the client
+//! when the service has seen its text; one that is flagged is replaced, and nothing follows it.
+
+#![deny(unsafe_code)]
+
+mod batch;
+mod settings;
+mod text;
+
+use std::rc::Rc;
+
+use batch::Batches;
+use chunkwise::call::Client;
+use chunkwise::http::{HeadersAction, Relay, Reply, RequestHeaders, ResponseHeaders};
+use chunkwise::{Config, ConfigError, Error, Filter, Host, Plugin, Result, warn};
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "module")]
+chunkwise::plugin!(Moderate);
+
+/// The plugin with its configuration, for any host or for Higress alone.
+#[derive(Debug)]
+pub struct Moderate<const HIGRESS: bool = false>(Rc<Moderator>);
+
+#[derive(Debug)]
+struct Moderator {
+    client: Client,
+    path: String,
+    batch_bytes: usize,
+    fails_open: bool,
+    fields: Vec<String>,
+    /// What follows the last batch that may pass, when one may not.
+    events: Vec<u8>,
+    /// The same for an answer that is one document.
+    document: Vec<u8>,
+}
+
+/// What the service is asked.
+#[derive(Serialize)]
+struct Question<'a> {
+    text: &'a str,
+}
+
+/// What the service answers.
+#[derive(Deserialize)]
+struct Verdict {
+    flagged: bool,
+}
+
+impl<const HIGRESS: bool> Plugin for Moderate<HIGRESS> {
+    type Filter = ModerateFilter;
+
+    const HOST: Host = if HIGRESS { Host::Higress } else { Host::Envoy };
+
+    fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
+        settings::read(config).map(|moderator| Self(Rc::new(moderator)))
+    }
+
+    fn filter(&self) -> ModerateFilter {
+        ModerateFilter
+    }
+}
+
+/// One stream, of which nothing is kept but what its task has.
+#[derive(Debug)]
+pub struct ModerateFilter;
+
+impl<const HIGRESS: bool> Filter<Moderate<HIGRESS>> for ModerateFilter {
+    fn request_headers(
+        &mut self,
+        _: &Moderate<HIGRESS>,
+        headers: &RequestHeaders<'_>,
+    ) -> Result<HeadersAction> {
+        // What is compressed could not be read.
+        headers.remove("accept-encoding")?;
+        Ok(HeadersAction::Continue)
+    }
+
+    fn response_headers(
+        &mut self,
+        plugin: &Moderate<HIGRESS>,
+        headers: &ResponseHeaders<'_>,
+    ) -> Result<HeadersAction> {
+        let moderator = Rc::clone(&plugin.0);
+        let batches = match headers.content_type()? {
+            Some(kind) if kind.is_sse() => {
+                Batches::of_events(&moderator.fields, moderator.batch_bytes)
+            }
+            Some(kind) if kind.is_json() => Batches::of_a_document(&moderator.fields),
+            _ => return Ok(HeadersAction::Continue),
+        };
+        if headers.content_encoding()?.is_some() {
+            warn!("an answer cannot be read: it is compressed, though nobody asked for that");
+            if moderator.fails_open {
+                return Ok(HeadersAction::Continue);
+            }
+            return Ok(headers.reply(&Reply::new(502).details("moderate_unreadable"))?.into());
+        }
+        Ok(headers.relay(async move |body| moderator.relay(body, batches).await))
+    }
+}
+
+impl Moderator {
+    async fn relay(&self, mut body: Relay, mut batches: Batches) -> Result<()> {
+        loop {
+            let chunk = body.next().await;
+            let read = match &chunk {
+                Some(chunk) => batches.push(chunk),
+                None => batches.finish(),
+            };
+            while let Some(batch) = batches.next() {
+                if !self.may_pass(&batch.text).await {
+                    return self.end(body, &batches).await;
+                }
+                body.send(&batch.raw)?;
+            }
+            if read.is_err() || batches.is_too_long() {
+                warn!("an answer cannot be read: it has an event that is too long, or is itself");
+                if self.fails_open {
+                    return body.send(batches.unread());
+                }
+                return self.end(body, &batches).await;
+            }
+            if chunk.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the service lets all of a text pass, or the configuration does in its stead.
+    async fn may_pass(&self, text: &str) -> bool {
+        for piece in text::pieces(text, self.batch_bytes) {
+            match self.is_flagged(piece).await {
+                Ok(false) => (),
+                Ok(true) => return false,
+                Err(error) => {
+                    warn!("the moderation service has not answered: {error}");
+                    if !self.fails_open {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    async fn is_flagged(&self, text: &str) -> Result<bool> {
+        let question = serde_json::to_vec(&Question { text })?;
+        let call = self.client.post(&self.path).header("content-type", "application/json");
+        let reply = call.body(question).send().await?;
+        if !reply.is_success() {
+            return Err(Error::Plugin("its status is one of failure"));
+        }
+        Ok(reply.json::<Verdict>()?.flagged)
+    }
+
+    /// The client gets the replacement and nothing more, however much the upstream still sends.
+    async fn end(&self, mut body: Relay, batches: &Batches) -> Result<()> {
+        body.send(if batches.has_events() { &self.events } else { &self.document })?;
+        body.discard().await;
+        Ok(())
+    }
+}

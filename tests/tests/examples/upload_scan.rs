@@ -1,0 +1,22 @@
+//! `examples/upload-scan`: the module.
+
+#[path = "../../../examples/upload-scan/tests/behaviour/mod.rs"]
+mod behaviour;
+
+use std::sync::LazyLock;
+
+use bench_host::engine::StartError;
+use bench_host::testing::{Setup, TestHost, TestModule};
+use chunkwise_tests::test_module;
+
+mod any_host {
+    use super::*;
+
+    static MODULE: LazyLock<TestModule> = LazyLock::new(|| test_module("upload-scan", ""));
+
+    fn start(setup: &Setup, configuration: &str) -> Result<TestHost, StartError> {
+        setup.module(&MODULE, configuration)
+    }
+
+    behaviour::tests!(start);
+}
