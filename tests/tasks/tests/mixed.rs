@@ -271,7 +271,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_combination_comes_to_its_end(plans in prop::collection::vec(plans(), 1..9), higress: bool) {
+    fn every_combination_comes_to_its_end(plans in prop::collection::vec(plans(), 1..9), higress: bool, forwards: bool) {
         let mut upstreams = String::from("[cluster.auth]\n");
         for latency in 0..70 {
             upstreams.push_str(&format!(
@@ -280,7 +280,7 @@ proptest! {
         }
         let streams: Streams = Rc::default();
         streams.borrow_mut().resize_with(plans.len(), Progress::default);
-        let mut host = Case { higress, refuse: true }.with(&upstreams, script(plans.clone(), &streams));
+        let mut host = Case { higress, refuse: true }.forwarding(forwards, &upstreams, script(plans.clone(), &streams));
         let calls: Vec<_> = plans.iter().enumerate().map(|(number, plan)| plan.call(number)).collect();
         let outcomes = host.interleave(calls).unwrap();
         prop_assert_eq!(log(&mut host), [""; 0]);
