@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::rc::Rc;
 
 use chunkwise::stream::{Event, EventTooLong, Events};
 
@@ -30,7 +31,7 @@ pub struct Batches {
 /// Where batches end.
 #[derive(Debug)]
 struct Cut {
-    names: Vec<String>,
+    names: Rc<[String]>,
     limit: usize,
     open: Batch,
     closed: VecDeque<Batch>,
@@ -38,12 +39,12 @@ struct Cut {
 
 impl Batches {
     /// Batches with up to `limit` bytes of text under `names`; an event with more is one by itself.
-    pub fn of_events(names: &[String], limit: usize) -> Self {
+    pub fn of_events(names: &Rc<[String]>, limit: usize) -> Self {
         Self { events: Some(Events::new(LONGEST)), cut: Cut::new(names, limit) }
     }
 
     /// One batch.
-    pub fn of_a_document(names: &[String]) -> Self {
+    pub fn of_a_document(names: &Rc<[String]>) -> Self {
         Self { events: None, cut: Cut::new(names, LONGEST) }
     }
 
@@ -112,8 +113,8 @@ impl Batches {
 }
 
 impl Cut {
-    fn new(names: &[String], limit: usize) -> Self {
-        let names = names.to_vec();
+    fn new(names: &Rc<[String]>, limit: usize) -> Self {
+        let names = Rc::clone(names);
         Self { names, limit, open: Batch::default(), closed: VecDeque::new() }
     }
 
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     fn batches(limit: usize, texts: &[&str]) -> Vec<String> {
-        let mut batches = Batches::of_events(&["t".into()], limit);
+        let mut batches = Batches::of_events(&["t".into()].into(), limit);
         for text in texts {
             let event = format!("data: {{\"t\":{text:?}}}\n\n");
             batches.push(event.as_bytes()).unwrap();
@@ -165,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_text() {
-        let mut batches = Batches::of_events(&[], 99);
+        let mut batches = Batches::of_events(&[].into(), 99);
         batches.push(b": hi\n\ndata: {\"t\":1}").unwrap();
         batches.finish().unwrap();
         assert_eq!(batches.next().unwrap().text, "");
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn too_long_an_event_is_not_lost() {
-        let mut batches = Batches::of_events(&["t".into()], 99);
+        let mut batches = Batches::of_events(&["t".into()].into(), 99);
         batches.push(b"data: {\"t\":\"a\"}\n\nda").unwrap();
         let long = vec![b'x'; LONGEST];
         assert!(batches.push(&long).is_err());

@@ -6,16 +6,16 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod service;
 mod settings;
 mod text;
 
 use std::rc::Rc;
 
 use batch::Batches;
-use chunkwise::call::Client;
 use chunkwise::http::{HeadersAction, Relay, Reply, RequestHeaders, ResponseHeaders};
-use chunkwise::{Config, ConfigError, Error, Filter, Host, Plugin, Result, warn};
-use serde::{Deserialize, Serialize};
+use chunkwise::{Config, ConfigError, Filter, Host, Plugin, Result, warn};
+use service::Service;
 
 #[cfg(feature = "module")]
 chunkwise::plugin!(Moderate);
@@ -26,27 +26,15 @@ pub struct Moderate<const HIGRESS: bool = false>(Rc<Moderator>);
 
 #[derive(Debug)]
 struct Moderator {
-    client: Client,
-    path: String,
+    service: Service,
     batch_bytes: usize,
     fails_open: bool,
-    fields: Vec<String>,
+    /// Names under which events have text.
+    fields: Rc<[String]>,
     /// What follows the last batch that may pass, when one may not.
     events: Vec<u8>,
     /// The same for an answer that is one document.
     document: Vec<u8>,
-}
-
-/// What the service is asked.
-#[derive(Serialize)]
-struct Question<'a> {
-    text: &'a str,
-}
-
-/// What the service answers.
-#[derive(Deserialize)]
-struct Verdict {
-    flagged: bool,
 }
 
 impl<const HIGRESS: bool> Plugin for Moderate<HIGRESS> {
@@ -132,7 +120,7 @@ impl Moderator {
     /// Whether the service lets all of a text pass, or the configuration does in its stead.
     async fn may_pass(&self, text: &str) -> bool {
         for piece in text::pieces(text, self.batch_bytes) {
-            match self.is_flagged(piece).await {
+            match self.service.is_flagged(piece).await {
                 Ok(false) => (),
                 Ok(true) => return false,
                 Err(error) => {
@@ -144,16 +132,6 @@ impl Moderator {
             }
         }
         true
-    }
-
-    async fn is_flagged(&self, text: &str) -> Result<bool> {
-        let question = serde_json::to_vec(&Question { text })?;
-        let call = self.client.post(&self.path).header("content-type", "application/json");
-        let reply = call.body(question).send().await?;
-        if !reply.is_success() {
-            return Err(Error::Plugin("its status is one of failure"));
-        }
-        Ok(reply.json::<Verdict>()?.flagged)
     }
 
     /// The client gets the replacement and nothing more, however much the upstream still sends.

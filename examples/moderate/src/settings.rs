@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Moderator;
+use crate::service::Service;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,13 +80,12 @@ pub fn read(config: &Config<'_>) -> Result<Moderator, ConfigError> {
     let client = Client::new(settings.cluster).with_timeout(timeout);
     client.post(&settings.path).check().map_err(|error| ConfigError::invalid("path", error))?;
     Ok(Moderator {
-        client,
-        path: settings.path,
+        service: Service { client, path: settings.path },
         batch_bytes: settings.batch_bytes,
         fails_open: settings.on_failure == OnFailure::Open,
         events: events(&settings.replacement),
         document: document(&settings.replacement),
-        fields: settings.fields,
+        fields: settings.fields.into(),
     })
 }
 

@@ -278,3 +278,36 @@ impl fmt::Debug for RelayState {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::Context;
+
+    use super::*;
+    use crate::vm::Vm;
+
+    fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn what_is_discarded_is_not_kept() {
+        let state = Rc::new(RelayState::default());
+        let handle = StreamHandle { vm: Rc::new(Vm::default()), context: 2 };
+        let mut relay = Relay::new(Rc::clone(&state), handle);
+        state.push(b"one".to_vec()).unwrap();
+        assert_eq!(poll(pin!(relay.next())), Poll::Ready(Some(Bytes::from("one"))));
+        assert_eq!(state.unsettled.borrow().len(), 1, "the task may still fail");
+
+        let mut discard = pin!(relay.discard());
+        for chunk in [b"two", b"six"] {
+            state.push(chunk.to_vec()).unwrap();
+            assert_eq!(poll(discard.as_mut()), Poll::Pending);
+            assert!(state.unsettled.borrow().is_empty() && state.queued.get() == 0);
+        }
+        state.ended.set(true);
+        assert_eq!(poll(discard), Poll::Ready(()));
+    }
+}
