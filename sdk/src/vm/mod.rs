@@ -13,10 +13,12 @@ mod tasks;
 mod timers;
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
+use crate::rules::last_good::LastGood;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
@@ -34,6 +36,8 @@ pub(crate) struct Vm {
     pub pool: Pool,
     pub tasks: Tasks,
     pub timers: Timers,
+    /// Rules that configurations may come back to.
+    pub last_good: Rc<LastGood>,
     /// The context whose callback the host runs.
     running: Cell<u32>,
     /// The context that host calls act on now.
