@@ -1,23 +1,31 @@
 //! The configuration of a plugin, typed.
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde::de::DeserializeOwned;
 
 use crate::abi::{Buffer, host};
 use crate::error::Error;
 use crate::memory::Scope;
+use crate::rules::last_good::LastGood;
 
 /// The configuration that the proxy holds for a plugin, fetched when it is asked for.
 #[derive(Debug)]
 pub struct Config<'a> {
     scope: &'a Scope<'a>,
     size: usize,
+    last_good: &'a Rc<LastGood>,
 }
 
 impl<'a> Config<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>, size: usize) -> Self {
-        Self { scope, size }
+    pub(crate) fn new(scope: &'a Scope<'a>, size: usize, last_good: &'a Rc<LastGood>) -> Self {
+        Self { scope, size, last_good }
+    }
+
+    /// The rules that the VM keeps.
+    pub(crate) fn last_good(&self) -> &'a Rc<LastGood> {
+        self.last_good
     }
 
     /// Length in bytes; free.

@@ -1,4 +1,4 @@
-//! Splitting lines and events allocates nothing once it is warm, and looking up JSON nothing that
+//! Searching and splitting lines and events allocates nothing once it is warm, and looking up JSON nothing that
 //! it does not say: a count, not an estimate.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
@@ -6,7 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use chunkwise::stream::{Event, EventTooLong, Events, Lines, RawJson, TooLong};
+use chunkwise::stream::{Event, EventTooLong, Events, Finder, Lines, RawJson, TooLong};
 
 thread_local! {
     // For each thread, for the test harness allocates on its own.
@@ -94,6 +94,29 @@ fn events_allocate_nothing() {
     });
     assert_eq!(count, 0);
     assert_eq!(bytes, ("one".len() + "two\nlines".len() + "{\"a\":1}".len()) * (STREAMS + 1));
+}
+
+#[test]
+fn searching_allocates_nothing() {
+    for needles in [&["event: deltas"][..], &["event: deltas", "cut\toff"]] {
+        let finder = Finder::new(needles).unwrap();
+        let count = allocations(|| {
+            let mut body = finder.stream();
+            assert!(PIECES.iter().all(|piece| body.feed(piece.as_bytes()).is_none()));
+            // Its end is the beginning of a needle for as long as it can be.
+            assert!((0..99).all(|_| body.feed(b"event").is_none()));
+        });
+        assert_eq!(count, 0, "{needles:?}");
+    }
+}
+
+#[test]
+fn depth_and_place_are_found_without_allocating() {
+    let json = br#"{"a":[[1]]}"#;
+    let value = RawJson::find(json, &["a"]).unwrap();
+    let before = ALLOCATIONS.get();
+    assert_eq!((value.depth(), value.range_in(json)), (2, Some(5..10)));
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
 #[test]

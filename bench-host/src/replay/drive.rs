@@ -28,12 +28,16 @@ pub(crate) fn step(slot: &mut Slot<'_>, active: &mut Active) -> Step {
     step
 }
 
-/// All exchanges have had their turn: lets happen what is due meanwhile.
-pub(crate) fn pass_turn(slot: &mut Slot<'_>) {
+/// All exchanges have had their turn: lets happen what is due meanwhile. True if that was something,
+/// after which those that waited may go on.
+#[must_use]
+pub(crate) fn pass_turn(slot: &mut Slot<'_>) -> bool {
     slot.clock().pass(TURN);
     let now = slot.now();
+    let is_due = slot.next_due().is_some_and(|due| due <= now);
     slot.run_until(now);
     slot.note_faults(None);
+    is_due
 }
 
 /// All exchanges wait: lets time pass until the next timer or answer. Those that nothing moves any
@@ -73,7 +77,7 @@ pub(crate) fn to_the_end(slot: &mut Slot<'_>, open: &mut [Active]) {
         for active in open.iter_mut().filter(|active| !active.is_finished()) {
             moved |= step(slot, active) == Step::Moved;
         }
-        pass_turn(slot);
+        moved |= pass_turn(slot);
         if !moved {
             wait(slot, open.iter_mut().filter(|active| !active.is_finished()));
         }

@@ -140,7 +140,7 @@ impl<'a> Worker<'a> {
             self.slot.note_faults(Some(active.number));
             self.finish(&active, &label, stream)?;
         }
-        drive::pass_turn(&mut self.slot);
+        moved |= drive::pass_turn(&mut self.slot);
         if !moved {
             drive::wait(&mut self.slot, self.open.iter_mut().map(|(active, _)| active));
         }

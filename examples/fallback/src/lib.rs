@@ -11,7 +11,7 @@ use chunkwise::http::{
     BodyAction, HeadersAction, Reply, RequestHeaders, Resume, RouteCall, RouteReply,
 };
 use chunkwise::stream::RawJson;
-use chunkwise::{Chunk, Config, ConfigError, Filter, Host, Plugin, Result};
+use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Host, Plugin, Result};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -89,8 +89,7 @@ impl Filter<Fallback> for Translation {
         plugin: &Fallback,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        let path = headers.get(":path")?.unwrap_or_default();
-        if path.split(|byte| *byte == b'?').next() != Some(plugin.path.as_bytes()) {
+        if headers.path()? != Some(plugin.path.as_bytes()) {
             return Ok(HeadersAction::Detach);
         }
         if headers.get(":method")? != Some(b"POST") {
@@ -101,7 +100,11 @@ impl Filter<Fallback> for Translation {
             return Ok(headers.reply(&refusal(400, "there is no question"))?.into());
         }
         headers.make_room(REPLY)?;
-        Ok(HeadersAction::Hold)
+        // Another path must not lead elsewhere; on other hosts that is the operator's to see to.
+        match headers.keep_route() {
+            Ok(()) | Err(Error::NeedsHost { .. }) => Ok(HeadersAction::Hold),
+            Err(error) => Err(error),
+        }
     }
 
     fn request_body(&mut self, plugin: &Fallback, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -128,7 +131,7 @@ impl Filter<Fallback> for Translation {
 /// Turns the upstream's reply into ours.
 fn translate(upstream: &RouteReply, otherwise: &Reply<'_>) -> Result<Resume> {
     let status = upstream.status()?;
-    if status == 200 && upstream.has_body() {
+    if status == 200 {
         let body = upstream.bytes()?;
         let text = RawJson::find(&body, &["choices", "0", "message", "content"]);
         if let Some(answer) = text.as_ref().and_then(RawJson::as_str) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use chunkwise::http::{
-    BodyMode, HeaderName, HeaderValue, Headers, HeadersAction, RequestHeaders, ResponseHeaders,
+    HeaderName, HeaderValue, Headers, HeadersAction, RequestHeaders, ResponseHeaders,
 };
 use chunkwise::rules::{Rules, Section};
 use chunkwise::{Config, ConfigError, Filter, Plugin, Result};
@@ -98,8 +98,6 @@ pub struct PerDomainFilter {
 }
 
 impl Filter<PerDomain> for PerDomainFilter {
-    const REQUEST_BODY: BodyMode = BodyMode::Skip;
-
     fn request_headers(
         &mut self,
         plugin: &PerDomain,

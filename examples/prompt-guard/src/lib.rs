@@ -106,8 +106,7 @@ impl Filter<PromptGuard> for Guard {
         if !headers.has_body() {
             return Ok(HeadersAction::Detach);
         }
-        let path = headers.get(":path")?.unwrap_or_default();
-        if path.split(|byte| *byte == b'?').next() != Some(plugin.path.as_bytes()) {
+        if headers.path()? != Some(plugin.path.as_bytes()) {
             return Ok(HeadersAction::Detach);
         }
         if headers.content_encoding()?.is_some() {

@@ -12,7 +12,7 @@ mod table;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use chunkwise::http::{BodyMode, HeaderName, HeadersAction, Reply, RequestHeaders};
+use chunkwise::http::{HeaderName, HeadersAction, Reply, RequestHeaders};
 use chunkwise::metrics::Counter;
 use chunkwise::{Config, ConfigError, Filter, OnError, Plugin, Result, time};
 use serde::Deserialize;
@@ -96,8 +96,6 @@ impl Plugin for Quota {
 pub struct QuotaFilter;
 
 impl Filter<Quota> for QuotaFilter {
-    const REQUEST_BODY: BodyMode = BodyMode::Skip;
-
     fn request_headers(
         &mut self,
         plugin: &Quota,

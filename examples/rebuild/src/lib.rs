@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chunkwise::call::{Client, Cluster};
-use chunkwise::http::{BodyMode, HeadersAction, Reply, RequestHeaders, Resume};
+use chunkwise::http::{HeadersAction, Reply, RequestHeaders, Resume};
 use chunkwise::{Config, ConfigError, Error, Filter, Plugin, PluginContext, Rebuild, Result};
 use serde::Deserialize;
 
@@ -91,8 +91,6 @@ impl Plugin for Tenants {
 pub struct TenantsFilter;
 
 impl Filter<Tenants> for TenantsFilter {
-    const REQUEST_BODY: BodyMode = BodyMode::Skip;
-
     fn request_headers(
         &mut self,
         plugin: &Tenants,

@@ -9,7 +9,7 @@ mod rule;
 
 use std::cell::Cell;
 
-use chunkwise::http::{BodyMode, HeadersAction, RequestHeaders};
+use chunkwise::http::{HeadersAction, RequestHeaders};
 use chunkwise::{Config, ConfigError, Error, Filter, Plugin, Result};
 use serde::Deserialize;
 
@@ -76,8 +76,6 @@ impl Rewrite {
 pub struct RewriteFilter;
 
 impl Filter<Rewrite> for RewriteFilter {
-    const REQUEST_BODY: BodyMode = BodyMode::Skip;
-
     fn request_headers(
         &mut self,
         plugin: &Rewrite,

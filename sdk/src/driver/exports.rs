@@ -171,7 +171,10 @@ impl<P: Plugin> Guest for Driver<P> {
 
 impl<P: Plugin> Driver<P> {
     fn configure(&self, context: u32, size: usize) -> Result<(), ConfigError> {
-        let plugin = Rc::new(P::configure(&Config::new(&self.vm.arena.scope(), size))?);
+        let plugin = {
+            let scope = self.vm.arena.scope();
+            Rc::new(P::configure(&Config::new(&scope, size, &self.vm.last_good))?)
+        };
         // Those of the configuration before.
         self.vm.tasks.close(context);
         plugin.start(&PluginContext::new(&self.vm, context, &plugin))?;

@@ -160,6 +160,13 @@ impl<'a> RequestHeaders<'a> {
         !self.end
     }
 
+    /// The path without its query, as the proxy has it (see `normalize_path` of Envoy's connection
+    /// manager); `None` where there is none, as for many a CONNECT. One host call.
+    pub fn path(&self) -> Result<Option<&'a [u8]>> {
+        let path = self.get(":path")?;
+        Ok(path.map(|path| path.split(|byte| *byte == b'?').next().unwrap_or(path)))
+    }
+
     /// Chooses how the body of this request is given, instead of
     /// [`Filter::REQUEST_BODY`](crate::Filter::REQUEST_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {

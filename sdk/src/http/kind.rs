@@ -71,8 +71,7 @@ impl<'a> Headers<'a> {
     /// How long the body is, where the headers say it; `None` for a value that is no number. One
     /// host call.
     pub fn content_length(&self) -> Result<Option<u64>> {
-        let length = self.get("content-length")?;
-        Ok(length.and_then(|digits| str::from_utf8(digits).ok()?.parse().ok()))
+        Ok(self.get("content-length")?.and_then(parse_length))
     }
 
     /// What the body holds, the first of these that fits: encoded (one host call), gRPC (two),
@@ -186,6 +185,12 @@ impl<'a> ContentType<'a> {
 /// Whether a header's comma-separated list (RFC 9110, 5.6.1) has a word.
 pub(super) fn has_token(value: Option<&[u8]>, token: &[u8]) -> bool {
     value.is_some_and(|value| tokens(value).any(|word| word.eq_ignore_ascii_case(token)))
+}
+
+/// The value of a `content-length`: digits and nothing else (RFC 9110, 8.6).
+pub(super) fn parse_length(value: &[u8]) -> Option<u64> {
+    let digits = str::from_utf8(value.trim_ascii()).ok()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
 /// The words of a comma-separated list; empty ones do not count.

@@ -19,7 +19,7 @@
 use super::action::BodyAction;
 use super::chunk::Chunk;
 use super::headers::{Headers, RequestHeaders, ResponseHeaders};
-use super::kind::has_token;
+use super::kind::{has_token, parse_length};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::stream::{Edit, Replace, Replacer, Tail};
@@ -214,10 +214,6 @@ fn rewrite(chunk: &mut Chunk<'_>, start: usize, from: usize, out: &[u8]) -> Resu
     let before = chunk.range(..start)?;
     chunk.replace_prefix(start + from, out)?;
     if before.is_empty() { Ok(()) } else { chunk.prepend(before) }
-}
-
-fn parse_length(value: &[u8]) -> Option<u64> {
-    str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 fn upgraded() -> Framing {

@@ -1,5 +1,8 @@
 //! How a plugin gets its rules from its configuration.
 
+use std::borrow::Cow;
+use std::rc::Rc;
+
 use serde::de::DeserializeOwned;
 
 use super::{Document, Rules, Section};
@@ -118,13 +121,12 @@ impl Isolated<'_> {
         read: impl FnMut(Option<&T>, Section<'_>) -> Result<T, ConfigError>,
     ) -> Result<Rules<T>, ConfigError> {
         let document = Document::new(self.config.bytes()?)?;
-        let document = match document.plugin_id() {
-            Some(id) if !id.is_empty() => document.isolated(),
-            _ => {
-                let name = self.config.plugin_name().unwrap_or_default();
-                document.isolated_for(&String::from_utf8_lossy(name))
-            }
-        };
+        let plugin = match document.plugin_id() {
+            Some(id) if !id.is_empty() => Cow::Borrowed(id),
+            _ => String::from_utf8_lossy(self.config.plugin_name().unwrap_or_default()),
+        }
+        .into_owned();
+        let document = document.isolated_for(Rc::clone(self.config.last_good()), &plugin);
         document.rules_with(read).inspect(report)
     }
 }

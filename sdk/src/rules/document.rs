@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Rules;
+use super::last_good::LastGood;
 use super::reading::{RULES, all, isolated};
 use super::section::Section;
 use crate::config::ConfigError;
@@ -44,7 +45,7 @@ pub struct Document {
     global: Option<Value>,
     rules: Vec<Value>,
     /// Whose last good rules count; `None` without isolation.
-    isolated_for: Option<Box<str>>,
+    isolated_for: Option<(Rc<LastGood>, Box<str>)>,
 }
 
 impl Document {
@@ -91,15 +92,16 @@ impl Document {
 
     /// Keeps the other rules when one is wrong; see [isolation](super#isolation).
     ///
-    /// Last good rules are found by the configuration's `_plugin_id_`.
+    /// Last good rules are found by the configuration's `_plugin_id_`, among those that were read
+    /// so in this thread.
     #[must_use]
     pub fn isolated(self) -> Self {
         let plugin = self.plugin_id.clone().unwrap_or_default();
-        self.isolated_for(&plugin)
+        self.isolated_for(LastGood::of_thread(), &plugin)
     }
 
-    pub(crate) fn isolated_for(self, plugin: &str) -> Self {
-        Self { isolated_for: Some(plugin.into()), ..self }
+    pub(crate) fn isolated_for(self, last_good: Rc<LastGood>, plugin: &str) -> Self {
+        Self { isolated_for: Some((last_good, plugin.into())), ..self }
     }
 
     /// The settings of every rule as a `T`, each on its own.
@@ -139,7 +141,7 @@ impl Document {
         let read = |section: Section<'_>| read(global.as_ref(), section);
         let (rules, refused) = match self.isolated_for {
             None => (all(self.rules, read)?, Vec::new()),
-            Some(plugin) => isolated(self.rules, &plugin, read)?,
+            Some((last_good, plugin)) => isolated(self.rules, &last_good, &plugin, read)?,
         };
         let global = global.map(Rc::new);
         Ok(Rules { plugin_id: self.plugin_id, rules, global, global_error, refused })

@@ -25,32 +25,39 @@ const PLUGINS: usize = 64;
 /// The settings of rules by the requests that they are for.
 pub(crate) type Kept = BTreeMap<Condition, Rc<Value>>;
 
-thread_local! {
+/// What one VM keeps.
+#[derive(Debug, Default)]
+pub(crate) struct LastGood {
     /// By plugin, the one configured last at the end.
-    static PLUGINS_KEPT: RefCell<Vec<(Box<str>, Kept)>> = const { RefCell::new(Vec::new()) };
+    plugins: RefCell<Vec<(Box<str>, Kept)>>,
 }
 
-/// The last good settings of a plugin's rule.
-pub(crate) fn find(plugin: &str, condition: &Condition) -> Option<Rc<Value>> {
-    let find = |plugins: &RefCell<Vec<(Box<str>, Kept)>>| {
-        let plugins = plugins.borrow();
+impl LastGood {
+    /// That of documents which no VM reads: tests of a configuration, a thread for itself.
+    pub fn of_thread() -> Rc<Self> {
+        thread_local! {
+            static OF_THREAD: Rc<LastGood> = Rc::default();
+        }
+        // Only a thread that ends has none any more.
+        OF_THREAD.try_with(Rc::clone).unwrap_or_default()
+    }
+
+    /// The last good settings of a plugin's rule.
+    pub fn find(&self, plugin: &str, condition: &Condition) -> Option<Rc<Value>> {
+        let plugins = self.plugins.borrow();
         let (_, kept) = plugins.iter().find(|(name, _)| **name == *plugin)?;
         kept.get(condition).cloned()
-    };
-    PLUGINS_KEPT.try_with(find).ok().flatten()
-}
+    }
 
-/// Keeps these rules for a plugin, and no others any more.
-pub(crate) fn keep(plugin: &str, kept: Kept) {
-    // Only a thread that ends natively has none any more, and it will not read a configuration.
-    let _ = PLUGINS_KEPT.try_with(|plugins| {
-        let mut plugins = plugins.borrow_mut();
+    /// Keeps these rules for a plugin, and no others any more.
+    pub fn keep(&self, plugin: &str, kept: Kept) {
+        let mut plugins = self.plugins.borrow_mut();
         plugins.retain(|(name, _)| **name != *plugin);
         if plugins.len() >= PLUGINS {
             plugins.remove(0);
         }
         plugins.push((plugin.into(), kept));
-    });
+    }
 }
 
 #[cfg(test)]
@@ -69,26 +76,28 @@ mod tests {
 
     #[test]
     fn a_plugin_has_its_own_and_only_the_newest() {
-        keep("one", kept(&[("a", 1), ("b", 2)]));
-        keep("two", kept(&[("a", 3)]));
-        assert_eq!(find("one", &rule("a")), Some(json!(1).into()));
-        assert_eq!(find("two", &rule("a")), Some(json!(3).into()));
-        assert_eq!(find("two", &rule("b")), None);
-        keep("one", kept(&[("b", 4)]));
-        assert_eq!(find("one", &rule("a")), None);
-        assert_eq!(find("one", &rule("b")), Some(json!(4).into()));
+        let last = LastGood::default();
+        last.keep("one", kept(&[("a", 1), ("b", 2)]));
+        last.keep("two", kept(&[("a", 3)]));
+        assert_eq!(last.find("one", &rule("a")), Some(json!(1).into()));
+        assert_eq!(last.find("two", &rule("a")), Some(json!(3).into()));
+        assert_eq!(last.find("two", &rule("b")), None);
+        last.keep("one", kept(&[("b", 4)]));
+        assert_eq!(last.find("one", &rule("a")), None);
+        assert_eq!(last.find("one", &rule("b")), Some(json!(4).into()));
     }
 
     #[test]
     fn the_plugin_configured_longest_ago_goes_first() {
+        let last = LastGood::default();
         for plugin in 0..PLUGINS {
-            keep(&plugin.to_string(), kept(&[("a", 1)]));
+            last.keep(&plugin.to_string(), kept(&[("a", 1)]));
         }
-        keep("0", kept(&[("a", 2)]));
-        keep("another", kept(&[("a", 3)]));
-        assert_eq!(find("0", &rule("a")), Some(json!(2).into()));
-        assert_eq!(find("1", &rule("a")), None);
-        assert_eq!(find("2", &rule("a")), Some(json!(1).into()));
-        assert_eq!(PLUGINS_KEPT.with_borrow(Vec::len), PLUGINS);
+        last.keep("0", kept(&[("a", 2)]));
+        last.keep("another", kept(&[("a", 3)]));
+        assert_eq!(last.find("0", &rule("a")), Some(json!(2).into()));
+        assert_eq!(last.find("1", &rule("a")), None);
+        assert_eq!(last.find("2", &rule("a")), Some(json!(1).into()));
+        assert_eq!(last.plugins.borrow().len(), PLUGINS);
     }
 }

@@ -112,7 +112,7 @@ mod condition;
 mod config;
 mod document;
 mod host_pattern;
-mod last_good;
+pub(crate) mod last_good;
 mod matching;
 mod reading;
 mod refused;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Refused;
 use super::condition::Condition;
-use super::last_good::{self, Kept};
+use super::last_good::{Kept, LastGood};
 use super::matching::Rule;
 use super::section::Section;
 use crate::config::ConfigError;
@@ -30,6 +30,7 @@ pub(crate) fn all<T>(
 /// Reads every rule that can be read, and the last good version of those that cannot.
 pub(crate) fn isolated<T>(
     rules: Vec<Value>,
+    last_good: &LastGood,
     plugin: &str,
     mut read: impl FnMut(Section<'_>) -> Result<T, ConfigError>,
 ) -> Result<(Vec<Rule<T>>, Vec<Refused>), ConfigError> {
@@ -46,7 +47,7 @@ pub(crate) fn isolated<T>(
             Err(error) => {
                 // A good rule for the same requests may stand before it in this configuration.
                 let last =
-                    kept.get(&condition).cloned().or_else(|| last_good::find(plugin, &condition));
+                    kept.get(&condition).cloned().or_else(|| last_good.find(plugin, &condition));
                 // With other global settings even it may be wrong now.
                 let restored = last.as_deref().and_then(|l| read(Section::rule(l, index)).ok());
                 let error = error.under(&place(index));
@@ -65,7 +66,7 @@ pub(crate) fn isolated<T>(
         );
         return Err(ConfigError::invalid(first.error.field(), reason));
     }
-    last_good::keep(plugin, kept);
+    last_good.keep(plugin, kept);
     Ok((good, refused))
 }
 

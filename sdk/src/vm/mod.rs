@@ -13,10 +13,12 @@ mod tasks;
 mod timers;
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
+use crate::rules::last_good::LastGood;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
@@ -34,6 +36,8 @@ pub(crate) struct Vm {
     pub pool: Pool,
     pub tasks: Tasks,
     pub timers: Timers,
+    /// Rules that configurations may come back to.
+    pub last_good: Rc<LastGood>,
     /// The context whose callback the host runs.
     running: Cell<u32>,
     /// The context that host calls act on now.
@@ -98,6 +102,14 @@ impl Vm {
         let is_higress = host::property(&self.arena.scope(), "plugin_vm_memory")?.is_some();
         self.higress.set(Some(is_higress));
         Ok(is_higress)
+    }
+
+    /// Refuses what other hosts would take and not do.
+    ///
+    /// # Errors
+    /// [`Error::NeedsHost`] where the host is not Higress.
+    pub fn higress_only(&self, what: &'static str) -> Result<()> {
+        if self.is_higress()? { Ok(()) } else { Err(Error::NeedsHost { what, host: "Higress" }) }
     }
 
     /// Makes host calls act on this context from now on.

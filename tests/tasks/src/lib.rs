@@ -221,6 +221,13 @@ impl Case {
         .unwrap()
     }
 
+    /// Starts a plugin, whose calls these upstreams answer, on a host that loses frames which pass
+    /// behind a body that it was told to let go, or on one that does not.
+    pub fn forwarding(self, forwards: bool, upstreams: &str, script: Script) -> TestHost {
+        let setup = Setup::new().upstreams(upstreams).unwrap();
+        self.start(setup.with(|settings| settings.forwards_added_data = Some(forwards)), script)
+    }
+
     /// Starts a plugin, whose calls these upstreams answer.
     pub fn with(self, upstreams: &str, script: Script) -> TestHost {
         self.start(Setup::new().upstreams(upstreams).unwrap(), script)

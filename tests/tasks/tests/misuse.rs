@@ -69,9 +69,7 @@ fn a_body_that_is_not_all_there_or_gone() {
             Ok(BodyAction::Pass)
         })
     });
-    said.is(&[
-        "the body cannot be changed any more: its last chunk was released before the trailers",
-    ]);
+    said.is(&["the body cannot be changed any more: its last chunk has been sent on"]);
 }
 
 #[test]

@@ -183,9 +183,10 @@ proptest! {
         steps in steps(),
         http1: bool,
         trailers: bool,
+        forwards: bool,
     ) {
         let account: Rc<RefCell<Account>> = Rc::default();
-        let mut host = case.with(&upstreams(), script(steps, &account));
+        let mut host = case.forwarding(forwards, &upstreams(), script(steps, &account));
         let mut answer = Answer::new(200).chunks(&chunks);
         if trailers {
             answer = answer.trailer("t", "1");
@@ -236,9 +237,10 @@ proptest! {
         steps in steps(),
         leaves_at in 0_usize..12,
         ends: bool,
+        forwards: bool,
     ) {
         let account: Rc<RefCell<Account>> = Rc::default();
-        let mut host = case.with(&upstreams(), script(steps, &account));
+        let mut host = case.forwarding(forwards, &upstreams(), script(steps, &account));
         let stream = open(&mut host);
         headers(&mut host, stream, Direction::Request, &[], true);
         headers(&mut host, stream, Direction::Response, &[], false);

@@ -682,6 +682,104 @@ fn tasks_of_every_phase_can_reply() {
     }
 }
 
+/// A task that waits at first, and is woken by another one before the host has its answer.
+#[test]
+fn a_task_may_end_in_the_callback_that_it_holds() {
+    // Waits for a task that is polled behind it, and that ends by itself.
+    fn behind(view: &chunkwise::http::Stream<'_>) -> Signal {
+        let (first, signal) = (Signal::default(), Signal::default());
+        let (wait, set) = (first.clone(), signal.clone());
+        view.spawn(async move {
+            wait.await;
+            set.set();
+            Ok(())
+        });
+        view.spawn(async move {
+            first.set();
+            Ok(())
+        });
+        signal
+    }
+    for case in Case::ALL {
+        for trailers in [false, true] {
+            let script = Script::new()
+                .request_headers(|headers| {
+                    headers.body_mode(BodyMode::Buffer);
+                    let signal = behind(headers);
+                    Ok(headers.wait(async move |held| {
+                        signal.await;
+                        held.set("x-headers", "1")?;
+                        Ok(Resume::Continue)
+                    }))
+                })
+                .request_body(|chunk| {
+                    let signal = behind(chunk);
+                    chunk.wait(async move |held| {
+                        signal.await;
+                        held.replace("request")?;
+                        Ok(Resume::Continue)
+                    })
+                })
+                .response_headers(|headers| {
+                    headers.body_mode(BodyMode::Buffer);
+                    let signal = behind(headers);
+                    Ok(headers.wait(async move |held| {
+                        signal.await;
+                        held.set("x-headers", "1")?;
+                        Ok(Resume::Continue)
+                    }))
+                })
+                .response_body(|chunk| {
+                    let signal = behind(chunk);
+                    chunk.wait(async move |held| {
+                        signal.await;
+                        held.replace("response")?;
+                        Ok(Resume::Continue)
+                    })
+                });
+            let mut host = case.with(AUTH, script);
+            let (mut call, mut answer) = (Call::post("/").body("a"), Answer::new(200).body("b"));
+            if trailers {
+                (call, answer) = (call.trailer("t", "1"), answer.trailer("t", "2"));
+            }
+            let outcome = host.send(call.answer(answer)).unwrap();
+            assert_eq!(outcome.stalled, None, "{case:?} {trailers}");
+            assert_eq!(
+                (&*outcome.upstream.text(), &*outcome.downstream.text()),
+                ("request", "response")
+            );
+            for seen in [&outcome.upstream, &outcome.downstream] {
+                assert!(seen.ended && seen.header("x-headers").is_some());
+                assert_eq!(seen.trailers.is_empty(), !trailers);
+            }
+            assert_eq!(log(&mut host), [""; 0]);
+        }
+    }
+}
+
+/// The last answer that is due may come at any moment between the turns of streams.
+#[test]
+fn nobody_is_given_up_whose_answer_has_just_come() {
+    for case in Case::PROXIES {
+        for frames in 0..40 {
+            let script = Script::new().request_headers(|headers| {
+                if headers.get("x-check")?.is_none() {
+                    return Ok(HeadersAction::Continue);
+                }
+                Ok(headers.wait(async |_| {
+                    auth().get("/").send().await?;
+                    Ok(Resume::Continue)
+                }))
+            });
+            let mut host = case.with(AUTH, script);
+            let other = Call::post("/").chunks(vec!["a"; frames]);
+            let outcomes = host.interleave([Call::get("/").header("x-check", "1"), other]).unwrap();
+            assert_eq!(outcomes[0].stalled, None, "beside {frames} frames");
+            assert!(outcomes[0].downstream.ended);
+        }
+    }
+}
+
 /// A reply is the end of it, whatever its task says then.
 #[test]
 fn a_stream_that_was_answered_does_not_go_on() {

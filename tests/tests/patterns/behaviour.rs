@@ -120,6 +120,23 @@ pattern!(periodic_tasks {
     }
 });
 
+pattern!(leader_election {
+    use bench_host::testing::{Setup, run_together};
+
+    #[test]
+    fn one_of_three_workers_does_it() {
+        let setup = Setup::new().workers();
+        let mut workers: Vec<_> = (0..3).map(|_| setup.native::<Led>("").unwrap()).collect();
+        run_together(&mut workers.iter_mut().collect::<Vec<_>>(), Duration::from_secs(35)).unwrap();
+        let done = |host: &mut bench_host::testing::TestHost| {
+            host.log().iter().filter(|line| line.message == "leader task").count()
+        };
+        let mut done: Vec<_> = workers.iter_mut().map(done).collect();
+        done.sort_unstable();
+        assert_eq!(done, [0, 0, 3]);
+    }
+});
+
 pattern!(plugin_context_storage {
     use bench_host::testing::{Call, Setup};
 
@@ -181,7 +198,7 @@ pattern!(custom_logging {
 
     #[test]
     fn attributes_reach_the_access_log_and_the_trace() {
-        let mut host = Setup::new().higress().native::<Unconfigured<Logged>>("").unwrap();
+        let mut host = Setup::new().higress().native::<Unconfigured<Logged, OnHigress>>("").unwrap();
         let outcome = host.send(Call::get("/")).unwrap();
         let logged = r#"{\"request_type\":\"api\",\"user_id\":\"12345\"}"#;
         assert_eq!(outcome.state("custom_log").as_deref(), Some(logged));

@@ -21,7 +21,7 @@ struct Pattern {
 const GUIDE: &str = "advanced-patterns.txt";
 const ARTICLE: &str = "response-headers-in-body-phase.txt";
 
-const PATTERNS: [Pattern; 12] = [
+const PATTERNS: [Pattern; 13] = [
     Pattern {
         heading: "Streaming body processing",
         sample: Some((GUIDE, "Streaming Body Processing")),
@@ -53,6 +53,12 @@ const PATTERNS: [Pattern; 12] = [
         difference: "any period, no drift, begun anywhere",
     },
     Pattern {
+        heading: "Leader election",
+        sample: Some((GUIDE, "Leader Election")),
+        host: "any",
+        difference: "renewed by itself; never two leaders; a lease for each plugin",
+    },
+    Pattern {
         heading: "Plugin context storage",
         sample: Some((GUIDE, "Plugin Context Storage")),
         host: "any",
@@ -73,7 +79,7 @@ const PATTERNS: [Pattern; 12] = [
     Pattern {
         heading: "Custom logging",
         sample: Some((GUIDE, "Custom Logging")),
-        host: "any; traces on Higress",
+        host: "Higress; any for the log alone",
         difference: "keeps what others wrote; values have types",
     },
     Pattern {
@@ -247,8 +253,7 @@ fn section<'a>(document: &'a str, heading: &str) -> &'a str {
     }
     let (_, below) = document.split_once(&format!("\n{heading}\n")).expect("the heading is there");
     let headings = PATTERNS.iter().filter_map(|pattern| pattern.sample);
-    let headings = headings.map(|(_, heading)| heading).chain(["Leader Election"]);
-    let ends = headings.filter_map(|next| below.find(&format!("\n{next}\n")));
+    let ends = headings.filter_map(|(_, next)| below.find(&format!("\n{next}\n")));
     &below[..ends.filter(|end| *end > 0).min().unwrap_or(below.len())]
 }
 

@@ -67,6 +67,8 @@ fn translated(outcome: &Outcome) {
     assert_eq!(upstream.header(":path").unwrap(), "/v1/chat/completions");
     assert_eq!(upstream.header("x-envoy-original-path").unwrap(), "/ask?a=b");
     assert_eq!(upstream.header("accept-encoding"), None);
+    // Higress keeps the route.
+    assert_eq!(outcome.keeps_route, outcome.route_clears == 0);
 }
 
 #[track_caller]
@@ -207,7 +209,14 @@ pub fn other_requests_pass(start: Start) {
 pub fn callbacks_cost_what_they_must(start: Start) {
     let mut host = start(&hosts()[1], CONFIG).unwrap();
     let frames = |body: &'static str| body.as_bytes().chunks(5);
-    host.send(ask().chunks(frames(QUESTION)).answer(reply().chunks(frames(REPLY)))).unwrap();
+    let call = ask().chunks(frames(QUESTION)).answer(reply().chunks(frames(REPLY)));
+    assert!(host.send(call).unwrap().keeps_route);
+    let headers = calls(&mut host, Phase::RequestHeaders);
+    // Only the module for any host asks which one it has.
+    assert_eq!(
+        headers.replace(" proxy_get_property=1", ""),
+        "proxy_get_header_map_value=2 proxy_set_property=2"
+    );
     assert_eq!(
         calls(&mut host, Phase::RequestBody),
         "proxy_get_buffer_bytes=1 proxy_get_header_map_value=4 \

@@ -203,7 +203,9 @@ pub fn a_rule_that_becomes_wrong_stays_as_it_was(start: Start) {
 pub fn a_wrong_configuration_changes_nothing(start: Start) {
     for setup in proxies() {
         let mut host = start(&setup, &two_rules(r#""foo""#, r#""bar""#)).unwrap();
-        for wrong in ["[", r#"{"_rules_":[{"request":{}}]}"#, r#"{"requests":{}}"#] {
+        // All of whose rules are wrong: where it is tried first there are no last good ones.
+        let all = two_rules("1", "2");
+        for wrong in ["[", r#"{"_rules_":[{"request":{}}]}"#, r#"{"requests":{}}"#, &all] {
             host.configure(wrong).unwrap_err();
             assert_eq!(of_two(&mut host), [Some("foo".into()), Some("bar".into())], "{wrong}");
         }

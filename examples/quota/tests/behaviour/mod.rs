@@ -289,6 +289,7 @@ pub fn a_shared_count_costs_two_host_calls_more(start: Start) {
 }
 
 pub fn bad_configurations_name_the_field(start: Start) {
+    start(&Setup::new(), include_str!("../../config.json")).unwrap();
     for (configuration, wanted) in [
         ("", "missing field `requests`"),
         (r#"{"requests":0}"#, "requests: invalid value: integer `0`"),

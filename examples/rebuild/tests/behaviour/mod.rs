@@ -339,6 +339,7 @@ pub fn higress_takes_the_limit_of_requests(start: Start) {
 }
 
 pub fn bad_configurations_name_the_field(start: Start) {
+    start(&Setup::new(), include_str!("../../config.json")).unwrap();
     let with = |key: &str| CONFIGURATION.replace("\"tenants\":5", key);
     for (configuration, wanted) in [
         (String::new(), "missing field `cluster`"),
