@@ -103,8 +103,8 @@ fn absurd_sizes_and_a_host_that_refuses_everything_are_survived() {
             driver.on_context_create(context, 1);
         }
         // An error refuses the stream, and where the host does not take the reply, the answer stops
-        // it all the same. Afterwards nobody is asked.
-        for (headers, body) in [(STOP_ALL_HEADERS, STOP_NO_BUFFER), (CONTINUE, CONTINUE)] {
+        // it all the same. Afterwards nobody is asked, and no body goes on.
+        for (headers, body) in [(STOP_ALL_HEADERS, STOP_NO_BUFFER), (CONTINUE, STOP_NO_BUFFER)] {
             assert_eq!(driver.on_request_headers(2, size, false), headers);
             assert_eq!(driver.on_request_body(3, size, false), body);
             assert_eq!(driver.on_response_headers(4, size, false), headers);

@@ -7,8 +7,8 @@ use crate::usage::{Usage, may_have_usage};
 /// The parts of an answer that are kept.
 #[derive(Debug)]
 pub enum Answer {
-    /// An event stream: the first event that has a usage, and the last.
-    Events { events: Events, first: Vec<u8>, last: Vec<u8>, begun: bool, model: Vec<u8> },
+    /// An event stream: its first event with data, and the last one with a usage.
+    Events { events: Events, begun: bool, first: Vec<u8>, last: Vec<u8> },
     /// A JSON document, up to a limit.
     Document { body: Vec<u8>, limit: usize },
     /// It is too long to be read.
@@ -17,8 +17,8 @@ pub enum Answer {
 
 impl Answer {
     pub fn of_events(limit: usize) -> Self {
-        let (first, last, model) = (Vec::new(), Vec::new(), Vec::new());
-        Self::Events { events: Events::new(limit), first, last, begun: false, model }
+        let events = Events::new(limit);
+        Self::Events { events, begun: false, first: Vec::new(), last: Vec::new() }
     }
 
     /// A document of a length that may be known.
@@ -31,17 +31,15 @@ impl Answer {
     /// for a document of a known length.
     pub fn push(&mut self, chunk: &[u8]) {
         let too_long = match self {
-            Self::Events { events, first, last, begun, model } => {
+            Self::Events { events, begun, first, last } => {
                 let result = events.push(chunk, |event| {
                     let Some(data) = event.data else { return Ok(()) };
                     if !*begun {
                         *begun = true;
-                        model.extend_from_slice(data);
-                    }
-                    if may_have_usage(data) {
-                        let kept = if first.is_empty() { &mut *first } else { &mut *last };
-                        kept.clear();
-                        kept.extend_from_slice(data);
+                        first.extend_from_slice(data);
+                    } else if may_have_usage(data) {
+                        last.clear();
+                        last.extend_from_slice(data);
                     }
                     Ok::<_, EventTooLong>(())
                 });
@@ -75,8 +73,9 @@ impl Answer {
     pub fn usage(&self) -> Usage {
         let mut usage = Usage::default();
         match self {
-            Self::Events { first, last, model, .. } => {
-                [model, first, last].into_iter().for_each(|event| usage.read(event));
+            Self::Events { first, last, .. } => {
+                usage.read(first);
+                usage.read(last);
             }
             Self::Document { body, .. } => usage.read(body),
             Self::Unread => (),

@@ -12,7 +12,7 @@ pub struct Usage {
     pub total: Option<u64>,
 }
 
-/// Longest name of a model; longer ones are none.
+/// Longest name of a model; longer ones are none, and neither are empty ones.
 const LONGEST_MODEL: usize = 100;
 
 // OpenAI (chat, and responses with their events), Anthropic (its first event has a message), and
@@ -36,7 +36,7 @@ impl Usage {
     /// does not say stays.
     pub fn read(&mut self, json: &[u8]) {
         let model = RawJson::find_first(json, &MODELS).and_then(|model| model.as_str());
-        if let Some(model) = model.filter(|model| model.len() <= LONGEST_MODEL) {
+        if let Some(model) = model.filter(|model| (1..=LONGEST_MODEL).contains(&model.len())) {
             self.model = Some(model.into_owned());
         }
         let mut usages = USAGES.iter().filter_map(|path| RawJson::find(json, path));

@@ -72,7 +72,10 @@ impl<P: Plugin> Driver<P> {
                     }
                     pass(stream, direction)
                 }
-                Ran::Refused => DROP_BODY,
+                Ran::Refused => {
+                    stream.control.side(direction).refuse();
+                    DROP_BODY
+                }
             }
         })
     }
@@ -137,6 +140,9 @@ impl<P: Plugin> Driver<P> {
         end_of_stream: bool,
     ) -> u32 {
         let side = stream.control.side(direction);
+        if side.refused.get() {
+            return DROP_BODY;
+        }
         if side.waiting.get() {
             return HOLD_BODY;
         }

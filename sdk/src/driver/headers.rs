@@ -32,7 +32,10 @@ impl<P: Plugin> Driver<P> {
                     self.answer_headers(stream, direction, end_of_stream, action)
                 }
                 Ran::Skipped => PASS,
-                Ran::Refused => STOP_ALL,
+                Ran::Refused => {
+                    stream.control.side(direction).refuse();
+                    STOP_ALL
+                }
             }
         })
     }

@@ -45,7 +45,7 @@ impl<P: Plugin> Driver<P> {
             Started::Ended(Ok(_)) => (),
             Started::Ended(Err(error)) => {
                 if let Ran::Refused = failed::<P, ()>(PHASE, error) {
-                    self.end_relay(stream);
+                    self.refuse_relay(stream);
                 }
             }
         }
@@ -72,7 +72,7 @@ impl<P: Plugin> Driver<P> {
             Err(error) => {
                 self.cancel_relay(relay);
                 let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
-                    self.end_relay(stream);
+                    self.refuse_relay(stream);
                     return DROP_BODY;
                 };
                 relay.fail();
@@ -93,7 +93,7 @@ impl<P: Plugin> Driver<P> {
             return self.hold(stream, relay, size);
         }
         if passes && let Err(error) = relay.put_out() {
-            self.end_relay(stream);
+            self.refuse_relay(stream);
             let _ = failed::<P, ()>(PHASE, error);
             return DROP_BODY;
         }
@@ -155,18 +155,20 @@ impl<P: Plugin> Driver<P> {
             Ok(_) => (),
             Err(error) => {
                 let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
-                    self.end_relay(stream);
+                    self.refuse_relay(stream);
                     return HOLD_TRAILERS;
                 };
                 relay.fail();
             }
         }
         relay.release();
-        let sent = self.send_rest(stream, relay);
-        self.end_relay(stream);
-        match sent {
-            Ok(()) => PASS,
+        match self.send_rest(stream, relay) {
+            Ok(()) => {
+                self.end_relay(stream);
+                PASS
+            }
             Err(error) => {
+                self.refuse_relay(stream);
                 let _ = failed::<P, ()>(PHASE, error);
                 HOLD_TRAILERS
             }
@@ -186,7 +188,7 @@ impl<P: Plugin> Driver<P> {
     fn check_relay(&self, stream: &Stream<P>, relay: &RelayState, done: Result<()>) {
         if let Err(error) = done {
             self.cancel_relay(relay);
-            self.end_relay(stream);
+            self.refuse_relay(stream);
             let _ = failed::<P, ()>(PHASE, error);
         }
     }
@@ -214,7 +216,7 @@ impl<P: Plugin> Driver<P> {
         relay.task.set(None);
         if let Err(error) = result {
             let Ran::Skipped = failed::<P, ()>(PHASE, error) else {
-                self.end_relay(stream);
+                self.refuse_relay(stream);
                 return Ok(());
             };
             relay.fail();
@@ -286,6 +288,12 @@ impl<P: Plugin> Driver<P> {
         if let Some(task) = relay.task.take() {
             self.vm.tasks.cancel(task);
         }
+    }
+
+    /// Nothing that comes now goes on.
+    fn refuse_relay(&self, stream: &Stream<P>) {
+        self.end_relay(stream);
+        stream.control.side(RESPONSE).refuse();
     }
 
     /// Whatever comes now is nobody's business.

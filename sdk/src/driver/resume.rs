@@ -67,7 +67,11 @@ impl<P: Plugin> Driver<P> {
             Ok(Resume::Replied(_)) => false,
             Err(error) => {
                 stream.filter = None;
-                matches!(failed::<P, ()>(phase, *error), Ran::Skipped)
+                let goes_on = matches!(failed::<P, ()>(phase, *error), Ran::Skipped);
+                if !goes_on {
+                    stream.control.side(direction).refuse();
+                }
+                goes_on
             }
         }
     }

@@ -28,7 +28,10 @@ impl<P: Plugin> Driver<P> {
             let trailers = match self.run(stream, phase, work) {
                 Ran::Answered(TrailersAction::Continue | TrailersAction::Replied(_))
                 | Ran::Skipped => PASS,
-                Ran::Refused => HOLD_TRAILERS,
+                Ran::Refused => {
+                    stream.control.side(direction).refuse();
+                    HOLD_TRAILERS
+                }
             };
             body.max(trailers)
         })
@@ -42,6 +45,9 @@ impl<P: Plugin> Driver<P> {
         last_chunk: impl FnOnce(&P, &mut P::Filter, &mut Chunk<'_>) -> Result<BodyAction>,
     ) -> u32 {
         let side = stream.control.side(direction);
+        if side.refused.get() {
+            return HOLD_TRAILERS;
+        }
         if side.ended.replace(true) {
             return if side.waiting.get() { HOLD_TRAILERS } else { PASS };
         }
@@ -78,7 +84,10 @@ impl<P: Plugin> Driver<P> {
                 self.wait_with_body(stream, direction, task, HOLD_TRAILERS)
             }
             Ran::Answered(Verdict::Pass | Verdict::Hold) | Ran::Skipped => pass(stream, direction),
-            Ran::Refused => HOLD_TRAILERS,
+            Ran::Refused => {
+                stream.control.side(direction).refuse();
+                HOLD_TRAILERS
+            }
         }
     }
 }

@@ -84,10 +84,22 @@ pub(crate) struct Side {
     pub ended: Cell<bool>,
     /// The body is not the filter's: a task has it, or will get it.
     pub given_away: Cell<bool>,
+    /// It must not go on: an error refused it. A host that took the reply stops it by itself.
+    pub refused: Cell<bool>,
     /// A task decides what becomes of the body, all of which is in the host.
     pub waiting: Cell<bool>,
     /// A task gets the body chunk by chunk.
     pub relay: RefCell<Option<Rc<RelayState>>>,
+}
+
+impl Side {
+    /// Lets nothing of this direction go on.
+    pub fn refuse(&self) {
+        self.refused.set(true);
+        self.given_away.set(true);
+        self.waiting.set(false);
+        self.relay.take();
+    }
 }
 
 impl Control {

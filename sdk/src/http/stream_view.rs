@@ -11,7 +11,7 @@ use super::reply::Reply;
 use crate::abi::host;
 use crate::attributes::Attributes;
 use crate::call::{Call, CallError, CallReply};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
@@ -59,7 +59,7 @@ impl<'a> Stream<'a> {
     /// One host call.
     ///
     /// # Errors
-    /// [`Error::Plugin`] for a name with a NUL, and the host's.
+    /// [`Error::Plugin`](crate::Error::Plugin) for a name with a NUL, and the host's.
     pub fn set_property(&self, path: &[&str], value: impl AsRef<[u8]>) -> Result<()> {
         property::set(path, value.as_ref())
     }
@@ -91,11 +91,16 @@ impl<'a> Stream<'a> {
         attributes.write_log(self.0.scope, key)
     }
 
-    /// Writes attributes as tags of the request's trace span (Higress).
+    /// Writes attributes as tags of the request's trace span.
     ///
     /// # Cost
-    /// One host call for each.
+    /// One host call for each; on [`Host::Envoy`](crate::Host::Envoy) one more for the first stream
+    /// of a VM.
+    ///
+    /// # Errors
+    /// [`Error::NeedsHost`](crate::Error::NeedsHost) where the host is not Higress.
     pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
+        self.higress_only(SPAN_TAGS)?;
         attributes.write_trace()
     }
 
@@ -145,13 +150,12 @@ impl<'a> Stream<'a> {
     }
 
     pub(crate) fn higress_only(&self, what: &'static str) -> Result<()> {
-        if self.0.vm.is_higress()? {
-            Ok(())
-        } else {
-            Err(Error::NeedsHost { what, host: "Higress" })
-        }
+        self.0.vm.higress_only(what)
     }
 }
+
+/// What a stock host does not have.
+const SPAN_TAGS: &str = "tags of a plugin for trace spans";
 
 /// Whoever waits for an answer, who is told when there will be none.
 struct Told<F: FnOnce(Result<CallReply, CallError>) -> Result<()>>(Option<F>);
@@ -183,7 +187,7 @@ impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
 /// callback of another context.
 ///
 /// # Errors
-/// [`Error::StreamGone`] when the stream has ended.
+/// [`Error::StreamGone`](crate::Error::StreamGone) when the stream has ended.
 #[derive(Clone, Debug)]
 pub struct StreamHandle {
     pub(crate) vm: Rc<Vm>,
@@ -206,7 +210,10 @@ impl StreamHandle {
 
     /// Writes attributes for the trace; see [`Stream::trace_attributes`].
     pub fn trace_attributes(&self, attributes: &Attributes) -> Result<()> {
-        self.act(|_| attributes.write_trace())
+        self.act(|_| {
+            self.vm.higress_only(SPAN_TAGS)?;
+            attributes.write_trace()
+        })
     }
 
     /// Does something with the values that all workers share.

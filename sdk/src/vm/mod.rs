@@ -104,6 +104,14 @@ impl Vm {
         Ok(is_higress)
     }
 
+    /// Refuses what other hosts would take and not do.
+    ///
+    /// # Errors
+    /// [`Error::NeedsHost`] where the host is not Higress.
+    pub fn higress_only(&self, what: &'static str) -> Result<()> {
+        if self.is_higress()? { Ok(()) } else { Err(Error::NeedsHost { what, host: "Higress" }) }
+    }
+
     /// Makes host calls act on this context from now on.
     pub fn act_on(&self, context: u32) -> Result<()> {
         if self.effective.get() != context {

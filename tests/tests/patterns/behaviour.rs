@@ -198,7 +198,7 @@ pattern!(custom_logging {
 
     #[test]
     fn attributes_reach_the_access_log_and_the_trace() {
-        let mut host = Setup::new().higress().native::<Unconfigured<Logged>>("").unwrap();
+        let mut host = Setup::new().higress().native::<Unconfigured<Logged, OnHigress>>("").unwrap();
         let outcome = host.send(Call::get("/")).unwrap();
         let logged = r#"{\"request_type\":\"api\",\"user_id\":\"12345\"}"#;
         assert_eq!(outcome.state("custom_log").as_deref(), Some(logged));

@@ -79,7 +79,7 @@ const PATTERNS: [Pattern; 13] = [
     Pattern {
         heading: "Custom logging",
         sample: Some((GUIDE, "Custom Logging")),
-        host: "any; traces on Higress",
+        host: "Higress; any for the log alone",
         difference: "keeps what others wrote; values have types",
     },
     Pattern {

@@ -118,13 +118,16 @@ pub fn streamed_answers_are_counted(start: Start) {
         assert_eq!(ask(&mut host, sse([ANTHROPIC])), counted("claude/3-x"));
         assert_eq!(ask(&mut host, sse([GEMINI])), counted("g"));
         assert_eq!(ask(&mut host, sse([": nothing\n\n"])), "response_type:stream");
+        let unnamed = "data: {\"model\":\"\",\"choices\":[]}\n\n";
+        let late = unnamed.to_owned() + &openai("gpt-4o-1", 0, 0);
+        assert!(ask(&mut host, sse([late])).contains("model:gpt-4o-1"), "the last event tells");
         let counted: Vec<_> = numbers(&mut host).into_iter().collect();
         let of = |name: &str, number| (format!("token_count.{name}"), number);
         let mut expected = vec![
             of("claude_3.input", 5),
             of("claude_3.output", 6),
-            of("duration_ms", 4),
-            of("first_token_ms", 3),
+            of("duration_ms", 5),
+            of("first_token_ms", 4),
             of("gpt-4o.input", 5),
             of("gpt-4o.output", 6),
             of("other.input", 5),
