@@ -204,15 +204,6 @@ pattern!(custom_logging {
         assert_eq!(outcome.state("custom_log").as_deref(), Some(logged));
         assert_eq!(outcome.span_tag("user_id").as_deref(), Some("12345"));
     }
-
-    #[test]
-    fn a_stock_host_has_the_log_and_refuses_the_trace_by_name() {
-        let mut host = Setup::new().native::<Unconfigured<Logged>>("").unwrap();
-        let outcome = host.send(Call::get("/")).unwrap();
-        assert!(outcome.state("custom_log").is_some());
-        let line = &host.log().last().unwrap().message;
-        assert!(line.contains("Higress has"), "{line}");
-    }
 });
 
 pattern!(keeping_the_route {
