@@ -11,7 +11,7 @@ use chunkwise::http::{
     BodyAction, HeadersAction, Reply, RequestHeaders, Resume, RouteCall, RouteReply,
 };
 use chunkwise::stream::RawJson;
-use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Host, Plugin, Result};
+use chunkwise::{Chunk, Config, ConfigError, Filter, Host, Plugin, Result};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -100,10 +100,8 @@ impl Filter<Fallback> for Translation {
         }
         headers.make_room(REPLY)?;
         // Another path must not lead elsewhere; on other hosts that is the operator's to see to.
-        match headers.keep_route() {
-            Ok(()) | Err(Error::NeedsHost { .. }) => Ok(HeadersAction::Hold),
-            Err(error) => Err(error),
-        }
+        headers.where_possible(headers.keep_route())?;
+        Ok(HeadersAction::Hold)
     }
 
     fn request_body(&mut self, plugin: &Fallback, chunk: &mut Chunk<'_>) -> Result<BodyAction> {

@@ -104,6 +104,24 @@ impl<'a> Stream<'a> {
         attributes.write_trace()
     }
 
+    /// Goes on without what only another host can do: whether it was done. A warning says so once
+    /// in each VM.
+    ///
+    /// ```no_run
+    /// # use chunkwise::http::{HeadersAction, RequestHeaders};
+    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<HeadersAction> {
+    /// headers.where_possible(headers.keep_route())?;
+    /// headers.set(":path", "/new")?;
+    /// # Ok(HeadersAction::Continue)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That of `done`, if it is not [`Error::NeedsHost`](crate::Error::NeedsHost).
+    pub fn where_possible(&self, done: Result<()>) -> Result<bool> {
+        self.0.vm.where_possible(done)
+    }
+
     /// Makes a call that nothing waits for, and gives its answer to `on_reply`, once: the reply, why
     /// there is none, or [`CallError::StreamGone`] when the stream has ended before.
     ///
