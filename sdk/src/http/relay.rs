@@ -286,7 +286,7 @@ mod tests {
     use std::task::Context;
 
     use super::*;
-    use crate::vm::Vm;
+    use crate::vm::{Owner, Vm};
 
     fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         future.poll(&mut Context::from_waker(Waker::noop()))
@@ -295,7 +295,8 @@ mod tests {
     #[test]
     fn what_is_discarded_is_not_kept() {
         let state = Rc::new(RelayState::default());
-        let handle = StreamHandle { vm: Rc::new(Vm::default()), context: 2 };
+        let handle =
+            StreamHandle { vm: Rc::new(Vm::default()), owner: Owner { context: 2, root: 1 } };
         let mut relay = Relay::new(Rc::clone(&state), handle);
         state.push(b"one".to_vec()).unwrap();
         assert_eq!(poll(pin!(relay.next())), Poll::Ready(Some(Bytes::from("one"))));
