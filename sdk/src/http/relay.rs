@@ -295,9 +295,9 @@ mod tests {
     #[test]
     fn what_is_discarded_is_not_kept() {
         let state = Rc::new(RelayState::default());
+        state.passes_errors.set(true);
         let handle =
             StreamHandle { vm: Rc::new(Vm::default()), owner: Owner { context: 2, root: 1 } };
-        state.passes_errors.set(true);
         let mut relay = Relay::new(Rc::clone(&state), handle);
         state.push(b"one".to_vec()).unwrap();
         assert_eq!(poll(pin!(relay.next())), Poll::Ready(Some(Bytes::from("one"))));

@@ -339,6 +339,7 @@ pub fn bad_configurations_name_the_field(start: Start) {
         (r#"{ "models": ["a", ""] }"#.to_owned(), "models[1]: is empty"),
         (r#"{ "model": [] }"#.to_owned(), "model: unknown field `model`"),
         (r#"{ "trace": 1 }"#.to_owned(), "trace: invalid type"),
+        (r#"{ "max_bytes": 67108865 }"#.to_owned(), "max_bytes: at most 67108864"),
     ];
     for (configuration, expected) in cases {
         let error = start(&Setup::new(), &configuration).unwrap_err().to_string();
