@@ -97,6 +97,11 @@ impl Seen {
         }
     }
 
+    /// The status code; `None` for a request, and where no response came.
+    pub fn status(&self) -> Option<u16> {
+        self.header(":status")?.parse().ok()
+    }
+
     /// The body as text.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
