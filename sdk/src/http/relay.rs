@@ -90,7 +90,7 @@ impl Relay {
     /// A loop over [`next`](Self::next) would keep every chunk for the case that the task fails.
     pub async fn discard(&mut self) {
         loop {
-            self.state.unsettled.borrow_mut().clear();
+            self.state.settle();
             if self.next().await.is_none() {
                 return;
             }
@@ -295,6 +295,7 @@ mod tests {
     #[test]
     fn what_is_discarded_is_not_kept() {
         let state = Rc::new(RelayState::default());
+        state.passes_errors.set(true);
         let handle = StreamHandle { vm: Rc::new(Vm::default()), context: 2 };
         let mut relay = Relay::new(Rc::clone(&state), handle);
         state.push(b"one".to_vec()).unwrap();
@@ -307,6 +308,7 @@ mod tests {
             assert_eq!(poll(discard.as_mut()), Poll::Pending);
             assert!(state.unsettled.borrow().is_empty() && state.queued.get() == 0);
         }
+        assert_eq!(state.unsettled_bytes.get(), 0, "nothing of it counts towards the limit");
         state.ended.set(true);
         assert_eq!(poll(discard), Poll::Ready(()));
     }
