@@ -181,8 +181,8 @@ impl<'a> RequestHeaders<'a> {
     ///
     /// # Cost
     /// One allocation, for the task; none for a poll. When the task has waited, one host call lets
-    /// the request go on, and one more chose its stream if the task was woken by another one's
-    /// callback or by an answer.
+    /// the request go on, and one more chose its stream. A task that another stream's callback
+    /// wakes is polled a millisecond later, for its reply would stop that one.
     pub fn wait<F>(&self, task: F) -> HeadersAction
     where
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,

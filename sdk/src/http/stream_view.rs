@@ -11,7 +11,7 @@ use super::reply::Reply;
 use crate::abi::host;
 use crate::attributes::Attributes;
 use crate::call::{Call, CallError, CallReply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
@@ -223,14 +223,27 @@ impl StreamHandle {
 
     /// Answers the client with a reply of the plugin's own; the answer is what a task returns that
     /// the stream waits for.
+    ///
+    /// # Errors
+    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. Tasks of
+    /// this stream are never polled there; one of another stream or of the plugin has to
+    /// [sleep](crate::time::sleep) before.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
-        self.act(|_| Ok(reply.send()?.into()))
+        self.act(|_| {
+            if self.vm.reply_would_stop_another(self.context) {
+                return Err(ELSEWHERE);
+            }
+            Ok(reply.send()?.into())
+        })
     }
 
     pub(crate) fn act<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
         self.vm.on_context(self.context, work)
     }
 }
+
+const ELSEWHERE: Error =
+    Error::Plugin("a reply cannot be sent in the callback of another stream, which it would stop");
 
 /// The host's name of the response code details of an upstream's answer (Envoy,
 /// `stream_info.h`: `ResponseCodeDetails`).

@@ -40,6 +40,8 @@ pub(crate) struct Vm {
     pub last_good: Rc<LastGood>,
     /// The context whose callback the host runs.
     running: Cell<u32>,
+    /// The stream whose callback the host waits for, unless that has no answer; 0 for none.
+    pub answering: Cell<u32>,
     /// The context that host calls act on now.
     effective: Cell<u32>,
     /// Whether the host is Higress, once that is known.
@@ -110,6 +112,13 @@ impl Vm {
     /// [`Error::NeedsHost`] where the host is not Higress.
     pub fn higress_only(&self, what: &'static str) -> Result<()> {
         if self.is_higress()? { Ok(()) } else { Err(Error::NeedsHost { what, host: "Higress" }) }
+    }
+
+    /// Whether a local reply to this context would stop another stream: hosts stop whatever their
+    /// callback is about, whichever context a reply was for.
+    pub fn reply_would_stop_another(&self, context: u32) -> bool {
+        let answering = self.answering.get();
+        answering != 0 && answering != context
     }
 
     /// Makes host calls act on this context from now on.
