@@ -93,7 +93,7 @@ impl<P: Plugin> Driver<P> {
         let before = self.vm.enter(context);
         log::callback_begins();
         let answer = work();
-        if before == 0 && self.vm.has_work() {
+        if before.is_outermost() && self.vm.has_work() {
             self.settle();
         }
         self.vm.leave(before);
@@ -108,12 +108,12 @@ impl<P: Plugin> Driver<P> {
         work: impl FnOnce(&mut Stream<P>) -> u32,
     ) -> u32 {
         let before = self.vm.enter(context);
-        if before == 0 {
+        if before.is_outermost() {
             self.vm.answering.set(context);
         }
         log::callback_begins();
         let mut answer = self.with_stream(context, PASS, work);
-        if before == 0 {
+        if before.is_outermost() {
             if self.vm.has_work() {
                 self.answering.set(Some((context, direction)));
                 self.settle();

@@ -59,8 +59,6 @@ pub(crate) struct Control {
     pub root: u32,
     /// A request header was changed, so the host chooses the route again.
     pub route_cleared: Cell<bool>,
-    /// Tasks were started that end with the stream.
-    pub has_tasks: Cell<bool>,
     /// What waits for the response to a rewritten request.
     pub on_reply: RefCell<Option<OnReply>>,
     /// The response is that to a rewritten request, of which the filter sees nothing.
@@ -98,7 +96,9 @@ impl Side {
         self.refused.set(true);
         self.given_away.set(true);
         self.waiting.set(false);
-        self.relay.take();
+        if let Some(relay) = self.relay.take() {
+            relay.close();
+        }
     }
 }
 
@@ -113,7 +113,6 @@ impl Control {
 
     /// Whom the tasks of this stream belong to.
     pub fn owner(&self) -> Owner {
-        self.has_tasks.set(true);
         Owner { context: self.context, root: self.root }
     }
 

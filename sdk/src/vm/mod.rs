@@ -48,6 +48,21 @@ pub(crate) struct Vm {
     pub higress: Cell<Option<bool>>,
 }
 
+/// What a callback found that the host made in the middle of another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    running: u32,
+    effective: u32,
+}
+
+impl Before {
+    /// Whether it is no nested callback.
+    #[inline]
+    pub fn is_outermost(self) -> bool {
+        self.running == 0
+    }
+}
+
 impl Vm {
     /// One whose host asks another allocator than the arena.
     #[cfg(feature = "proxy-wasm")]
@@ -55,19 +70,20 @@ impl Vm {
         Self { arena: Arena::lending(), ..Self::default() }
     }
 
-    /// Notes that the host runs a callback of this context; the answer is the one before, to be
+    /// Notes that the host runs a callback of this context; the answer is what was before, to be
     /// given back with [`leave`](Self::leave).
     #[inline]
-    pub fn enter(&self, context: u32) -> u32 {
-        self.effective.set(context);
-        self.running.replace(context)
+    pub fn enter(&self, context: u32) -> Before {
+        let effective = self.effective.replace(context);
+        Before { running: self.running.replace(context), effective }
     }
 
-    /// The callback ends. The host forgets whatever context was chosen around a nested callback.
+    /// The callback ends. The host has that context chosen again which was before a nested callback
+    /// (proxy-wasm C++ host, `SaveRestoreContext`).
     #[inline]
-    pub fn leave(&self, before: u32) {
-        self.effective.set(before);
-        self.running.set(before);
+    pub fn leave(&self, before: Before) {
+        self.effective.set(before.effective);
+        self.running.set(before.running);
     }
 
     /// Whether something is to be done before the host gets its answer.
