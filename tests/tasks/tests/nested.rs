@@ -75,6 +75,11 @@ impl Filter<Inner> for InnerFilter {
                 Ok(Resume::Continue)
             }),
             (false, 1) => Ok(BodyAction::Edit("longer".into())),
+            (false, 2) => {
+                let error = Error::ShortRead { wanted: 2, got: 0 };
+                assert_eq!(chunk.to_bytes().err(), Some(error));
+                Ok(BodyAction::Drop)
+            }
             (false, _) => Ok(BodyAction::Hold),
         }
     }
@@ -165,6 +170,15 @@ fn a_body_whose_length_cannot_be_mended_does_not_go_on() {
             assert_eq!(inner.on_request_body(stream, 1, false), DROP_BODY);
         }
         assert_eq!(inner.on_request_trailers(stream, 0), HOLD_TRAILERS);
+    });
+}
+
+/// A guard must not take nothing for the whole of a body.
+#[test]
+fn bytes_that_a_host_announces_and_does_not_give_are_an_error() {
+    within(false, |inner, [stream]| {
+        inner.on_request_headers(stream, 0, false);
+        assert_eq!(inner.on_request_body(stream, 2, false), DROP_BODY);
     });
 }
 
