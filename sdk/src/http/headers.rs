@@ -71,10 +71,13 @@ impl<'a> Headers<'a> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooManyHeaders`] for what hosts would read as none at all, and the host's.
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
-        self.changes();
         with_scratch(|pairs| {
-            pairs::write_bytes(headers, pairs);
+            pairs::write_bytes(headers, pairs)?;
+            self.changes();
             host::set_header_pairs(self.map, pairs)
         })
     }
