@@ -126,6 +126,10 @@ pub enum Error {
         /// How many came.
         got: usize,
     },
+    /// The plugin gave more headers than a host reads: 1024 of them, or 1 MiB
+    /// (`include/proxy-wasm/limits.h` of the C++ host, which reads a longer map as an empty one).
+    #[error("these are more headers than a proxy reads (1024, or 1 MiB)")]
+    TooManyHeaders,
     /// A line of the traffic is longer than its reader allows.
     #[error(transparent)]
     LineTooLong(#[from] TooLong),

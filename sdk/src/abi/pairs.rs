@@ -6,6 +6,11 @@
 
 use crate::error::{Error, Result};
 
+/// What the C++ host reads at most (`include/proxy-wasm/limits.h`); a longer map is an empty one to
+/// it.
+pub(crate) const MOST_PAIRS: usize = 1024;
+pub(crate) const MOST_BYTES: usize = 1024 * 1024;
+
 /// Bytes of the count, and of each length.
 const WORD: usize = 4;
 
@@ -65,22 +70,34 @@ impl<'a> Iterator for Pairs<'a> {
 impl ExactSizeIterator for Pairs<'_> {}
 
 /// Writes `pairs` behind what `out` holds; allocates only when its capacity does not do.
-pub(crate) fn write<S: AsRef<str>>(pairs: &[(S, S)], out: &mut Vec<u8>) {
+///
+/// # Errors
+/// [`Error::TooManyHeaders`] for what a host would read as nothing.
+pub(crate) fn write<S: AsRef<str>>(pairs: &[(S, S)], out: &mut Vec<u8>) -> Result<()> {
     fn bytes(text: &impl AsRef<str>) -> &[u8] {
         text.as_ref().as_bytes()
     }
-    write_all(pairs.iter().map(|(name, value)| (bytes(name), bytes(value))), out);
+    write_all(pairs.iter().map(|(name, value)| (bytes(name), bytes(value))), out)
 }
 
 /// The same for pairs of bytes.
-pub(crate) fn write_bytes<N: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: &[(N, V)], out: &mut Vec<u8>) {
-    write_all(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())), out);
+pub(crate) fn write_bytes<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+    pairs: &[(N, V)],
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    write_all(pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref())), out)
 }
 
 fn write_all<'p>(
     pairs: impl ExactSizeIterator<Item = (&'p [u8], &'p [u8])> + Clone,
     out: &mut Vec<u8>,
-) {
+) -> Result<()> {
+    // Two lengths and two NULs for each pair.
+    let texts = pairs.clone().map(|(name, value)| name.len() + value.len() + 2 * WORD + 2);
+    let bytes = texts.fold(WORD, usize::saturating_add);
+    if pairs.len() > MOST_PAIRS || bytes > MOST_BYTES {
+        return Err(Error::TooManyHeaders);
+    }
     push_word(out, pairs.len());
     for (name, value) in pairs.clone() {
         push_word(out, name.len());
@@ -90,6 +107,7 @@ fn write_all<'p>(
         out.extend_from_slice(text);
         out.push(0);
     }
+    Ok(())
 }
 
 fn push_word(out: &mut Vec<u8>, word: usize) {
@@ -114,8 +132,23 @@ mod tests {
 
     fn written(pairs: &[(&str, &str)]) -> Vec<u8> {
         let mut out = Vec::new();
-        write(pairs, &mut out);
+        write(pairs, &mut out).unwrap();
         out
+    }
+
+    #[test]
+    fn what_a_host_would_read_as_nothing_is_not_written() {
+        let write = |pairs: &[(&[u8], &[u8])]| {
+            let mut out = Vec::new();
+            write_bytes(pairs, &mut out).map(|()| out.len())
+        };
+        let many = vec![(b"a".as_slice(), b"b".as_slice()); MOST_PAIRS + 1];
+        assert!(write(&many[1..]).is_ok());
+        assert_eq!(write(&many), Err(Error::TooManyHeaders));
+        // 4 for the count, 8 for the lengths, 1 for the name, 2 for the NULs.
+        let long = vec![b'x'; MOST_BYTES - 14];
+        assert_eq!(write(&[(b"a", &long[1..])]), Ok(MOST_BYTES));
+        assert_eq!(write(&[(b"a", &long)]), Err(Error::TooManyHeaders));
     }
 
     #[test]

@@ -7,14 +7,10 @@ use std::cell::Cell;
 use std::mem;
 
 use super::error::CallError;
+use crate::abi::pairs::{MOST_BYTES, MOST_PAIRS};
 
 /// Bytes of the count, and of each length.
 const WORD: usize = 4;
-
-/// What the C++ host reads at most (`include/proxy-wasm/limits.h`); a longer map is an empty one to
-/// it.
-const MOST_HEADERS: usize = 1024;
-const MOST_BYTES: usize = 1024 * 1024;
 
 /// Pairs of buffers that are kept for later calls: as many as a stream has under way at once.
 const KEPT: usize = 8;
@@ -59,7 +55,7 @@ impl Headers {
         let Some((name_size, value_size)) = lengths else {
             return Err(CallError::TooManyHeaders);
         };
-        if total > MOST_BYTES || self.count == MOST_HEADERS {
+        if total > MOST_BYTES || self.count == MOST_PAIRS {
             return Err(CallError::TooManyHeaders);
         }
         self.lengths.extend_from_slice(&name_size.to_le_bytes());
@@ -76,7 +72,7 @@ impl Headers {
 
     /// Puts the texts behind the lengths; nothing can be added after that.
     pub(super) fn finish(&mut self) {
-        let count = u32::try_from(self.count).expect("`add` takes no more than `MOST_HEADERS`");
+        let count = u32::try_from(self.count).expect("`add` takes no more than `MOST_PAIRS`");
         for (place, byte) in self.lengths.iter_mut().zip(count.to_le_bytes()) {
             *place = byte;
         }
@@ -179,7 +175,7 @@ mod tests {
         headers.finish();
         assert_eq!(headers.bytes().len(), MOST_BYTES);
         let mut headers = Headers::new();
-        for _ in 0..MOST_HEADERS {
+        for _ in 0..MOST_PAIRS {
             headers.add(b"a", &[b"b"]).unwrap();
         }
         assert_eq!(headers.add(b"a", &[b"b"]), Err(CallError::TooManyHeaders));

@@ -114,7 +114,11 @@ impl<P: Plugin> Driver<P> {
         };
         let Err(error) = mended else { return true };
         stream.filter = None;
-        !matches!(failed::<P, ()>(phase, error), Ran::Refused)
+        let is_refused = matches!(failed::<P, ()>(phase, error), Ran::Refused);
+        if is_refused {
+            stream.control.side(direction).refuse();
+        }
+        !is_refused
     }
 
     /// Holds a whole body until a task has ended.

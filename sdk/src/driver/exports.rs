@@ -177,7 +177,10 @@ impl<P: Plugin> Driver<P> {
         };
         // Those of the configuration before.
         self.vm.tasks.close(context);
-        plugin.start(&PluginContext::new(&self.vm, context, &plugin))?;
+        if let Err(error) = plugin.start(&PluginContext::new(&self.vm, context, &plugin)) {
+            self.vm.tasks.close(context);
+            return Err(error.into());
+        }
         self.contexts.configure_plugin(context, plugin);
         Ok(())
     }

@@ -5,7 +5,9 @@
 //! - a callback for an id that nobody knows, or for a stream whose own callback is running (a host
 //!   may re-enter), lets everything pass;
 //! - what the host wrote during a callback is free again when the callback ends;
-//! - tasks are polled at the end of the outermost callback, when every stream is back in its place.
+//! - tasks are polled at the end of the outermost callback, when every stream is back in its place;
+//!   a host stops whatever its callback is about when a local reply is sent, so those of other
+//!   streams than that wait for a timer.
 
 mod answer;
 mod body;
@@ -91,7 +93,7 @@ impl<P: Plugin> Driver<P> {
         let before = self.vm.enter(context);
         log::callback_begins();
         let answer = work();
-        if before == 0 && self.vm.has_work() {
+        if before.is_outermost() && self.vm.has_work() {
             self.settle();
         }
         self.vm.leave(before);
@@ -106,15 +108,21 @@ impl<P: Plugin> Driver<P> {
         work: impl FnOnce(&mut Stream<P>) -> u32,
     ) -> u32 {
         let before = self.vm.enter(context);
+        if before.is_outermost() {
+            self.vm.answering.set(context);
+        }
         log::callback_begins();
         let mut answer = self.with_stream(context, PASS, work);
-        if before == 0 && self.vm.has_work() {
-            self.answering.set(Some((context, direction)));
-            self.settle();
-            self.answering.set(None);
-            if self.let_go.take() {
-                answer = PASS;
+        if before.is_outermost() {
+            if self.vm.has_work() {
+                self.answering.set(Some((context, direction)));
+                self.settle();
+                self.answering.set(None);
+                if self.let_go.take() {
+                    answer = PASS;
+                }
             }
+            self.vm.answering.set(0);
         }
         self.vm.leave(before);
         answer

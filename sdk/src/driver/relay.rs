@@ -199,6 +199,10 @@ impl<P: Plugin> Driver<P> {
         }
         // Everything that the host holds was answered: it may go, as what it has become.
         if relay.stopped.get() && relay.is_starving() && !relay.ended.get() {
+            if self.is_answering(stream) {
+                self.nudge(stream, relay);
+                return Ok(());
+            }
             self.send_rest(stream, relay)?;
             relay.stopped.set(false);
             relay.must_hold.set(true);
@@ -227,6 +231,10 @@ impl<P: Plugin> Driver<P> {
     /// There is no task any more: what waits goes on, and whatever comes.
     fn let_rest_go(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
         relay.release();
+        if self.is_answering(stream) {
+            self.nudge(stream, relay);
+            return Ok(());
+        }
         let can_inject = relay.inject.get().is_some();
         if !relay.stopped.get() && !can_inject && (relay.has_out() || relay.must_hold.get()) {
             // It goes in front of the next chunk, which still has to be held.
@@ -240,6 +248,12 @@ impl<P: Plugin> Driver<P> {
             relay.must_hold.set(true);
         }
         if resumes { host::continue_stream(RESPONSE) } else { Ok(()) }
+    }
+
+    /// Whether the host waits for an answer about this response. It has not stopped it before it has
+    /// got that, and loses a resume that comes before.
+    fn is_answering(&self, stream: &Stream<P>) -> bool {
+        self.answering.get() == Some((stream.control.context, RESPONSE))
     }
 
     /// Sends everything that waits, outside of a body callback.

@@ -49,6 +49,10 @@ impl<P: Plugin> Driver<P> {
         };
         self.vm.holds.end(stream.control.context, direction);
         let side = stream.control.side(direction);
+        if side.refused.get() {
+            // The trailers behind it were.
+            return false;
+        }
         side.headers.set(HeadersState::Sent);
         side.given_away.set(false);
         side.waiting.set(false);

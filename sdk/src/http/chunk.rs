@@ -175,7 +175,11 @@ impl<'a> Chunk<'a> {
     /// One host call and one allocation of the chunk's length; the host copies it there.
     pub fn to_bytes(&mut self) -> Result<Bytes> {
         self.commit()?;
-        Ok(host::owned_buffer(&self.stream.0.vm.arena, self.buffer, 0, self.len)?.into())
+        let bytes = host::owned_buffer(&self.stream.0.vm.arena, self.buffer, 0, self.len)?;
+        match bytes.len() {
+            got if got != self.len => Err(Error::ShortRead { wanted: self.len, got }),
+            _ => Ok(bytes.into()),
+        }
     }
 
     /// The bytes in windows of `size`, whose memory is that of one: so a body that the host has

@@ -97,7 +97,9 @@ impl Side {
         self.refused.set(true);
         self.given_away.set(true);
         self.waiting.set(false);
-        self.relay.take();
+        if let Some(relay) = self.relay.take() {
+            relay.close();
+        }
     }
 }
 

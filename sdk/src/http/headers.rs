@@ -71,10 +71,13 @@ impl<'a> Headers<'a> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// [`Error::TooManyHeaders`] for what hosts would read as none at all, and the host's.
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
-        self.changes();
         with_scratch(|pairs| {
-            pairs::write_bytes(headers, pairs);
+            pairs::write_bytes(headers, pairs)?;
+            self.changes();
             host::set_header_pairs(self.map, pairs)
         })
     }
@@ -181,8 +184,8 @@ impl<'a> RequestHeaders<'a> {
     ///
     /// # Cost
     /// One allocation, for the task; none for a poll. When the task has waited, one host call lets
-    /// the request go on, and one more chose its stream if the task was woken by another one's
-    /// callback or by an answer.
+    /// the request go on, and one more chose its stream. A task that another stream's callback
+    /// wakes is polled a millisecond later, for its reply would stop that one.
     pub fn wait<F>(&self, task: F) -> HeadersAction
     where
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,

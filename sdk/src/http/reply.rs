@@ -74,7 +74,7 @@ impl<'a> Reply<'a> {
 
     pub(crate) fn send(&self) -> Result<Replied> {
         let mut headers = Vec::new();
-        pairs::write(&self.headers, &mut headers);
+        pairs::write(&self.headers, &mut headers)?;
         let status = self.status.into();
         host::send_local_response(status, &self.details, &headers, &self.body, self.grpc_status)?;
         Ok(Replied(()))

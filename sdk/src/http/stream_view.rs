@@ -11,7 +11,7 @@ use super::reply::Reply;
 use crate::abi::host;
 use crate::attributes::Attributes;
 use crate::call::{Call, CallError, CallReply};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
@@ -223,8 +223,18 @@ impl StreamHandle {
 
     /// Answers the client with a reply of the plugin's own; the answer is what a task returns that
     /// the stream waits for.
+    ///
+    /// # Errors
+    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. Tasks of
+    /// this stream are never polled there; one of another stream or of the plugin has to
+    /// [sleep](crate::time::sleep) before.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
-        self.act(|_| Ok(reply.send()?.into()))
+        self.act(|_| {
+            if self.vm.reply_would_stop_another(self.context) {
+                return Err(ELSEWHERE);
+            }
+            Ok(reply.send()?.into())
+        })
     }
 
     /// Makes a call that nothing waits for, and gives its answer to `on_reply`, once: the reply, why
@@ -267,6 +277,9 @@ impl StreamHandle {
         self.vm.on_context(self.owner.context, work)
     }
 }
+
+const ELSEWHERE: Error =
+    Error::Plugin("a reply cannot be sent in the callback of another stream, which it would stop");
 
 /// The host's name of the response code details of an upstream's answer (Envoy,
 /// `stream_info.h`: `ResponseCodeDetails`).

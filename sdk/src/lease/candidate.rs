@@ -182,10 +182,7 @@ impl Candidate {
         }
         let name = self.claim.get().map_or("", |(key, _)| key);
         crate::info!("{} ({name})", if leads { "leads" } else { "leads no more" });
-        // Without the borrow: a waker may be of any kind.
-        for waker in mem::take(&mut *self.waiting.borrow_mut()) {
-            waker.wake();
-        }
+        wake_all(&self.waiting);
     }
 }
 
@@ -196,6 +193,14 @@ impl Drop for Candidate {
     }
 }
 
+fn wake_all(waiting: &RefCell<Vec<Waker>>) {
+    // Without the borrow: a waker may be of any kind.
+    let woken = mem::take(&mut *waiting.borrow_mut());
+    for waker in woken {
+        waker.wake();
+    }
+}
+
 /// Names come with their lengths, so that no two plugins have the same key.
 fn key(root_id: &str, plugin: &str, name: &str) -> String {
     format!("chunkwise.lease:{}:{root_id}:{}:{plugin}:{name}", root_id.len(), plugin.len())
@@ -203,7 +208,30 @@ fn key(root_id: &str, plugin: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::task::Wake;
+
     use super::*;
+
+    thread_local! {
+        static WAITING: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Waits again at once.
+    struct Eager;
+
+    impl Wake for Eager {
+        fn wake(self: Arc<Self>) {
+            WAITING.with_borrow_mut(|waiting| waiting.push(Waker::noop().clone()));
+        }
+    }
+
+    #[test]
+    fn whoever_is_woken_may_wait_again() {
+        WAITING.with_borrow_mut(|waiting| waiting.push(Arc::new(Eager).into()));
+        WAITING.with(wake_all);
+        assert_eq!(WAITING.with_borrow(Vec::len), 1);
+    }
 
     #[test]
     fn no_two_leases_have_the_same_key() {

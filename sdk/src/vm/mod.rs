@@ -40,12 +40,29 @@ pub(crate) struct Vm {
     pub last_good: Rc<LastGood>,
     /// The context whose callback the host runs.
     running: Cell<u32>,
+    /// The stream whose callback the host waits for, unless that has no answer; 0 for none.
+    pub answering: Cell<u32>,
     /// The context that host calls act on now.
     effective: Cell<u32>,
     /// Whether the host is Higress, once that is known.
     pub higress: Cell<Option<bool>>,
     /// What the log says that the host does not have.
     missed: RefCell<Vec<&'static str>>,
+}
+
+/// What a callback found that the host made in the middle of another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before {
+    running: u32,
+    effective: u32,
+}
+
+impl Before {
+    /// Whether it is no nested callback.
+    #[inline]
+    pub fn is_outermost(self) -> bool {
+        self.running == 0
+    }
 }
 
 impl Vm {
@@ -55,19 +72,20 @@ impl Vm {
         Self { arena: Arena::lending(), ..Self::default() }
     }
 
-    /// Notes that the host runs a callback of this context; the answer is the one before, to be
+    /// Notes that the host runs a callback of this context; the answer is what was before, to be
     /// given back with [`leave`](Self::leave).
     #[inline]
-    pub fn enter(&self, context: u32) -> u32 {
-        self.effective.set(context);
-        self.running.replace(context)
+    pub fn enter(&self, context: u32) -> Before {
+        let effective = self.effective.replace(context);
+        Before { running: self.running.replace(context), effective }
     }
 
-    /// The callback ends. The host forgets whatever context was chosen around a nested callback.
+    /// The callback ends. The host has that context chosen again which was before a nested callback
+    /// (proxy-wasm C++ host, `SaveRestoreContext`).
     #[inline]
-    pub fn leave(&self, before: u32) {
-        self.effective.set(before);
-        self.running.set(before);
+    pub fn leave(&self, before: Before) {
+        self.effective.set(before.effective);
+        self.running.set(before.running);
     }
 
     /// Whether something is to be done before the host gets its answer.
@@ -128,6 +146,13 @@ impl Vm {
     /// [`Error::NeedsHost`] where the host is not Higress.
     pub fn higress_only(&self, what: &'static str) -> Result<()> {
         if self.is_higress()? { Ok(()) } else { Err(Error::NeedsHost { what, host: "Higress" }) }
+    }
+
+    /// Whether a local reply to this context would stop another stream: hosts stop whatever their
+    /// callback is about, whichever context a reply was for.
+    pub fn reply_would_stop_another(&self, context: u32) -> bool {
+        let answering = self.answering.get();
+        answering != 0 && answering != context
     }
 
     /// Makes host calls act on this context from now on.

@@ -131,7 +131,8 @@ impl Tasks {
         self.ready.any()
     }
 
-    /// Polls what was woken until nothing is; `polled` gets every task that was.
+    /// Polls what was woken until nothing is, but for what has to be put off; `polled` gets every
+    /// task that was.
     pub fn run_ready(vm: &Rc<Vm>, mut polled: impl FnMut(Polled)) {
         let tasks = &vm.tasks;
         while tasks.ready.any() {
@@ -139,6 +140,9 @@ impl Tasks {
             let mut woken = mem::take(&mut *tasks.woken.borrow_mut());
             tasks.ready.drain_into(&mut woken);
             for place in woken.drain(..) {
+                if tasks.put_off(vm, place) {
+                    continue;
+                }
                 if let Some(task) = tasks.poll(vm, place) {
                     polled(task);
                 }
@@ -214,6 +218,21 @@ impl Tasks {
             slot.task = Some(task);
         }
         TaskId { place, number }
+    }
+
+    /// Has a timer wake the task of a stream that must not be answered in this callback.
+    fn put_off(&self, vm: &Vm, place: u32) -> bool {
+        let places = self.places.borrow();
+        let Some(Place { bell, waker, task: Some(task) }) = places.get(place as usize) else {
+            return false;
+        };
+        let Owner { context, root } = task.owner;
+        let puts_off = context != root && vm.reply_would_stop_another(context);
+        if puts_off {
+            bell.answered();
+            vm.timers.set(root, 0, waker.clone());
+        }
+        puts_off
     }
 
     /// `None`: there is no such task, or it is being polled already.

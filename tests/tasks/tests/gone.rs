@@ -432,3 +432,33 @@ fn a_vm_that_ends_takes_all_tasks_along() {
         forever.set();
     }
 }
+
+/// Starts a task, and refuses its configuration.
+struct Undecided;
+
+impl Plugin for Undecided {
+    type Filter = ();
+
+    fn configure(_: &Config<'_>) -> Result<Self, ConfigError> {
+        Ok(Self)
+    }
+
+    fn start(&self, context: &PluginContext<Self>) -> Result<()> {
+        let alive = Alive::new();
+        context.spawn(async move {
+            let _alive = alive;
+            std::future::pending().await
+        });
+        Err(Error::Plugin("on second thoughts"))
+    }
+
+    fn filter(&self) {}
+}
+
+#[test]
+fn a_configuration_that_is_refused_leaves_no_task() {
+    let driver = Driver::<Undecided>::new();
+    driver.on_context_create(1, 0);
+    assert!(!driver.on_configure(1, 0));
+    assert_eq!(alive(), 0);
+}
