@@ -230,7 +230,7 @@ impl StreamHandle {
     /// [sleep](crate::time::sleep) before.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
         self.act(|_| {
-            if self.vm.reply_would_stop_another(self.context) {
+            if self.vm.reply_would_stop_another(self.owner.context) {
                 return Err(ELSEWHERE);
             }
             Ok(reply.send()?.into())
