@@ -120,11 +120,8 @@ impl Filter<PromptGuard> for Guard {
     }
 
     fn request_body(&mut self, plugin: &PromptGuard, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        if chunk.len() > plugin.max_bytes as usize {
-            return Ok(chunk.reply(&refusal(413, TOO_LONG))?.into());
-        }
-        if !chunk.is_last() {
-            return Ok(BodyAction::Hold);
+        if let Some(answer) = chunk.hold_up_to(plugin.max_bytes, || refusal(413, TOO_LONG))? {
+            return Ok(answer);
         }
         match plugin.guarded(chunk.bytes()?) {
             Ok((length, front)) => {

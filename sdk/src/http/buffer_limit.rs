@@ -1,7 +1,10 @@
 //! How many bytes of a stream's bodies the host may hold.
 
+use super::action::BodyAction;
+use super::chunk::Chunk;
 use super::headers::{RequestHeaders, ResponseHeaders};
 use super::held::{DIGITS, decimal};
+use super::reply::Reply;
 use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::memory::Scope;
@@ -63,6 +66,42 @@ impl ResponseHeaders<'_> {
     pub fn set_buffer_limit(&self, bytes: u32) -> Result<()> {
         self.higress_only(BUFFER_LIMITS)?;
         set_limit(ENCODER, bytes)
+    }
+}
+
+impl Chunk<'_> {
+    /// What to answer for a body that is needed whole, until it is: [`BodyAction::Hold`] while more
+    /// of it is to come, and this reply as soon as it has more than `limit` bytes. `None` is the
+    /// end: all of the body is in this chunk, and is no longer than that. Together with
+    /// [`RequestHeaders::make_room`].
+    ///
+    /// ```
+    /// # use chunkwise::Chunk;
+    /// use chunkwise::http::{BodyAction, Reply};
+    ///
+    /// # fn request_body(chunk: &mut Chunk<'_>) -> chunkwise::Result<BodyAction> {
+    /// if let Some(answer) = chunk.hold_up_to(64 * 1024, || Reply::new(413))? {
+    ///     return Ok(answer);
+    /// }
+    /// let body = chunk.bytes()?;
+    /// # Ok(BodyAction::Pass)
+    /// # }
+    /// ```
+    ///
+    /// # Cost
+    /// None; one host call for the reply, which is not made before.
+    ///
+    /// # Errors
+    /// The host's, when it refuses the reply.
+    pub fn hold_up_to<'r>(
+        &self,
+        limit: u32,
+        too_long: impl FnOnce() -> Reply<'r>,
+    ) -> Result<Option<BodyAction>> {
+        if self.len() > limit as usize {
+            return Ok(Some(self.reply(&too_long())?.into()));
+        }
+        Ok((!self.is_last()).then_some(BodyAction::Hold))
     }
 }
 

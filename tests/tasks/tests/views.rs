@@ -2,7 +2,7 @@
 
 use bench_host::measure::Phase;
 use bench_host::testing::{Call, Setup};
-use chunkwise::http::{HeadersAction, Reply};
+use chunkwise::http::{BodyAction, HeadersAction, Reply};
 use chunkwise_task_tests::{Case, Script, log};
 
 #[test]
@@ -121,4 +121,38 @@ fn a_response_takes_no_room_from_its_request() {
     assert_eq!(outcome.buffer_limit, 1_000_000 + 128 * 1024);
     let calls = host.ledger().host_calls(Phase::ResponseHeaders);
     assert_eq!((calls["proxy_get_property"], calls["proxy_set_property"]), (2, 1));
+}
+
+#[test]
+fn a_body_is_held_up_to_its_limit() {
+    for case in Case::PROXIES {
+        for (chunks, status, whole) in [
+            (&["abc", "d"][..], "200", "abcd"),
+            (&["abcd", ""], "200", "abcd"),
+            (&["abc", "de", "f"], "413", ""),
+            (&["abcde"], "413", ""),
+            (&[""], "200", ""),
+        ] {
+            let call = Call::post("/").chunks(chunks.iter().copied());
+            for call in [call.clone(), call.clone().trailer("t", "1"), call.http1()] {
+                let outcome = case.start(Setup::new(), up_to_four_bytes()).send(call).unwrap();
+                let seen = outcome.downstream.header(":status");
+                assert_eq!(seen.as_deref(), Some(status), "{chunks:?}");
+                assert_eq!(outcome.upstream.text(), whole);
+                let seen = outcome.upstream.header("x-whole");
+                assert_eq!(seen.as_deref(), (status == "200").then_some(whole));
+            }
+        }
+    }
+}
+
+/// Tells the upstream in a header what the body is.
+fn up_to_four_bytes() -> Script {
+    Script::new().request_headers(|_| Ok(HeadersAction::Hold)).request_body(|chunk| {
+        if let Some(answer) = chunk.hold_up_to(4, || Reply::new(413))? {
+            return Ok(answer);
+        }
+        chunk.headers()?.set("x-whole", chunk.bytes()?)?;
+        Ok(BodyAction::Pass)
+    })
 }
