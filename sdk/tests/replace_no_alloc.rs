@@ -1,36 +1,10 @@
 //! Replacing in streams allocates nothing once it is warm: a count, not an estimate.
 
-#![expect(unsafe_code, reason = "an allocator that counts")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/counting.rs"]
+mod counting;
 
 use chunkwise::stream::{Edit, Replacer, Tail};
-
-thread_local! {
-    // For each thread, for the test harness allocates on its own.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: both methods hand their arguments on to `System` unchanged and return what it returned;
-// `realloc` and `alloc_zeroed` are the trait's own, which call these two.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives a block that `System` returned for the same layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 const CHUNKS: usize = 10_000;
 const CHUNKS_A_STREAM: usize = 10;
@@ -60,17 +34,10 @@ fn assert_no_allocation(replacer: &Replacer) {
     let mut out = Vec::with_capacity(1024);
     // Warm-up: `*stream = …` has one more stream alive than there are places.
     replace(replacer, STREAMS_AT_ONCE * CHUNKS_A_STREAM, &mut out);
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let edits = replace(replacer, CHUNKS, &mut out);
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
     assert!(edits > CHUNKS / 4, "the test has to do something: {edits} edits");
-}
-
-#[test]
-fn the_count_counts() {
-    let before = ALLOCATIONS.get();
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(ALLOCATIONS.get() - before, 1);
 }
 
 #[test]

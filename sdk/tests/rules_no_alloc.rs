@@ -1,38 +1,14 @@
 //! Finding the settings of a request allocates nothing: a count, not an estimate.
 
-#![expect(unsafe_code, reason = "an allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/counting.rs"]
+mod counting;
+
 use std::fmt::Write as _;
 
 use chunkwise::rules::{Document, Rules, Target};
-
-thread_local! {
-    // For each thread, for the test harness allocates on its own.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: both methods hand their arguments on to `System` unchanged and return what it returned;
-// `realloc` and `alloc_zeroed` are the trait's own, which call these two.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives a block that `System` returned for the same layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 /// Rules of every kind, a hundred of each.
 fn rules() -> Rules<serde_json::Value> {
@@ -52,13 +28,6 @@ fn rules() -> Rules<serde_json::Value> {
 }
 
 #[test]
-fn the_count_counts() {
-    let before = ALLOCATIONS.get();
-    drop(std::hint::black_box(Box::new(1)));
-    assert_eq!(ALLOCATIONS.get() - before, 1);
-}
-
-#[test]
 fn finding_and_keeping_settings_allocates_nothing() {
     let rules = rules();
     let none = Target::default();
@@ -73,7 +42,7 @@ fn finding_and_keeping_settings_allocates_nothing() {
     let global = rules.global().unwrap().clone();
     let others =
         [none, Target { host: Some("h"), route: Some("r"), service: Some("outbound|1||s") }];
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let mut found = 0;
     for target in &targets {
         let settings = rules.find_for(target).cloned();
@@ -83,6 +52,6 @@ fn finding_and_keeping_settings_allocates_nothing() {
         let settings = rules.find_for(target).cloned();
         found += usize::from(settings.is_some_and(|s| std::rc::Rc::ptr_eq(&s, &global)));
     }
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
     assert_eq!(found, targets.len() + others.len(), "the test has to find something");
 }

@@ -1,37 +1,11 @@
-//! Searching and splitting lines and events allocates nothing once it is warm, and looking up JSON nothing that
-//! it does not say: a count, not an estimate.
+//! Searching and splitting lines and events allocates nothing once it is warm, and looking up JSON
+//! nothing that it does not say: a count, not an estimate.
 
-#![expect(unsafe_code, reason = "an allocator that counts")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/counting.rs"]
+mod counting;
 
 use chunkwise::stream::{Event, EventTooLong, Events, Finder, Lines, RawJson, TooLong};
-
-thread_local! {
-    // For each thread, for the test harness allocates on its own.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: both methods hand their arguments on to `System` unchanged and return what it returned;
-// `realloc` and `alloc_zeroed` are the trait's own, which call these two.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller gives a block that `System` returned for the same layout.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use counting::allocations;
 
 const STREAMS: usize = 1_000;
 
@@ -45,22 +19,22 @@ const PIECES: [&str; 5] = [
 ];
 
 /// Allocations that `work` makes when it is done for the second time and later.
-fn allocations(mut work: impl FnMut()) -> usize {
+fn warm_allocations(mut work: impl FnMut()) -> usize {
     work();
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     (0..STREAMS).for_each(|_| work());
-    ALLOCATIONS.get() - before
+    allocations() - before
 }
 
 #[test]
-fn the_count_counts() {
-    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), STREAMS);
+fn every_turn_counts() {
+    assert_eq!(warm_allocations(|| drop(std::hint::black_box(Box::new(1)))), STREAMS);
 }
 
 #[test]
 fn lines_allocate_nothing() {
     let (mut lines, mut bytes) = (Lines::new(1024), 0);
-    let count = allocations(|| {
+    let count = warm_allocations(|| {
         let mut line = |line: &[u8]| {
             bytes += line.len();
             Ok::<_, TooLong>(())
@@ -75,16 +49,16 @@ fn lines_allocate_nothing() {
 
 #[test]
 fn lines_and_events_in_one_piece_allocate_nothing_at_all() {
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     Lines::new(99).push(b"a\nb\r\n", |_| Ok::<_, TooLong>(())).unwrap();
     Events::new(99).push(b"data: a\n\n: b\r\n\r\n", |_| Ok::<_, EventTooLong>(())).unwrap();
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
 }
 
 #[test]
 fn events_allocate_nothing() {
     let (mut events, mut bytes) = (Events::new(1024), 0);
-    let count = allocations(|| {
+    let count = warm_allocations(|| {
         let mut told = |event: Event<'_>| {
             bytes += event.data.map_or(0, <[u8]>::len);
             Ok::<_, EventTooLong>(())
@@ -100,7 +74,7 @@ fn events_allocate_nothing() {
 fn searching_allocates_nothing() {
     for needles in [&["event: deltas"][..], &["event: deltas", "cut\toff"]] {
         let finder = Finder::new(needles).unwrap();
-        let count = allocations(|| {
+        let count = warm_allocations(|| {
             let mut body = finder.stream();
             assert!(PIECES.iter().all(|piece| body.feed(piece.as_bytes()).is_none()));
             // Its end is the beginning of a needle for as long as it can be.
@@ -114,16 +88,16 @@ fn searching_allocates_nothing() {
 fn depth_and_place_are_found_without_allocating() {
     let json = br#"{"a":[[1]]}"#;
     let value = RawJson::find(json, &["a"]).unwrap();
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     assert_eq!((value.depth(), value.range_in(json)), (2, Some(5..10)));
-    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(allocations() - before, 0);
 }
 
 #[test]
 fn a_value_is_found_without_allocating() {
     let find = |json: &str, path: &[&str]| {
         let mut found = None;
-        let count = allocations(|| {
+        let count = warm_allocations(|| {
             let value = RawJson::find(json.as_bytes(), path);
             found = value.and_then(|value| value.as_u64().map(|number| (number, value.as_str())));
         });
@@ -139,7 +113,7 @@ fn a_value_is_found_without_allocating() {
 
 #[test]
 fn a_string_is_borrowed() {
-    let count = allocations(|| {
+    let count = warm_allocations(|| {
         let text = RawJson::find(br#"{"a":"b"}"#, &["a"]);
         assert_eq!(text.and_then(|text| text.as_str()).as_deref(), Some("b"));
     });

@@ -24,7 +24,7 @@ chunkwise::plugin!(Fallback, Higress);
 chunkwise::plugin!(Fallback);
 
 /// Longest question, with the JSON around it.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: u32 = 64 * 1024;
 
 /// Longest reply of the upstream, on hosts where that is the plugin's to say; questions are shorter.
 const REPLY: u32 = 1024 * 1024;
@@ -105,11 +105,9 @@ impl Filter<Fallback> for Translation {
     }
 
     fn request_body(&mut self, plugin: &Fallback, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        if chunk.len() > LONGEST {
-            return Ok(chunk.reply(&refusal(413, "the question is too long"))?.into());
-        }
-        if !chunk.is_last() {
-            return Ok(BodyAction::Hold);
+        let too_long = || refusal(413, "the question is too long");
+        if let Some(answer) = chunk.hold_up_to(LONGEST, too_long)? {
+            return Ok(answer);
         }
         let question = match serde_json::from_slice(chunk.bytes()?) {
             Ok(Ask { question }) => question,

@@ -73,11 +73,9 @@ impl Filter<ModelRouter> for Router {
         ModelRouter(settings): &ModelRouter,
         chunk: &mut Chunk<'_>,
     ) -> Result<BodyAction> {
-        if chunk.len() > settings.max_bytes as usize {
-            return Ok(chunk.reply(&refusal(413, "the body is too long"))?.into());
-        }
-        if !chunk.is_last() {
-            return Ok(BodyAction::Hold);
+        let too_long = || refusal(413, "the body is too long");
+        if let Some(answer) = chunk.hold_up_to(settings.max_bytes, too_long)? {
+            return Ok(answer);
         }
         let model = RawJson::find(chunk.bytes()?, &["model"]);
         let Some(model) = model.as_ref().and_then(RawJson::as_str) else {

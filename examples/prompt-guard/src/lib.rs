@@ -77,7 +77,7 @@ impl PromptGuard {
     /// What takes the place of how many of the body's first bytes, or why there is nothing to do.
     fn guarded(&self, body: &[u8]) -> Result<(usize, Vec<u8>), String> {
         let document = RawJson::find(body, &[]).filter(|document| document.raw().starts_with('{'));
-        let document = document.ok_or("the body is not a JSON object")?;
+        let document = document.ok_or(NO_OBJECT)?;
         if document.depth() > DEEPEST {
             return Err("the body is nested too deeply".to_owned());
         }
@@ -103,11 +103,14 @@ impl Filter<PromptGuard> for Guard {
         plugin: &PromptGuard,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        if !headers.has_body() {
-            return Ok(HeadersAction::Detach);
-        }
         if headers.path()? != Some(plugin.path.as_bytes()) {
             return Ok(HeadersAction::Detach);
+        }
+        if !headers.has_body() {
+            if headers.get(":method")? != Some(b"POST") {
+                return Ok(HeadersAction::Detach);
+            }
+            return Ok(headers.reply(&refusal(400, NO_OBJECT))?.into());
         }
         if headers.content_encoding()?.is_some() {
             return Ok(headers.reply(&refusal(415, "the body is encoded"))?.into());
@@ -120,11 +123,8 @@ impl Filter<PromptGuard> for Guard {
     }
 
     fn request_body(&mut self, plugin: &PromptGuard, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
-        if chunk.len() > plugin.max_bytes as usize {
-            return Ok(chunk.reply(&refusal(413, TOO_LONG))?.into());
-        }
-        if !chunk.is_last() {
-            return Ok(BodyAction::Hold);
+        if let Some(answer) = chunk.hold_up_to(plugin.max_bytes, || refusal(413, TOO_LONG))? {
+            return Ok(answer);
         }
         match plugin.guarded(chunk.bytes()?) {
             Ok((length, front)) => {
@@ -136,6 +136,7 @@ impl Filter<PromptGuard> for Guard {
     }
 }
 
+const NO_OBJECT: &str = "the body is not a JSON object";
 const TOO_LONG: &str = "the body is too long";
 
 /// An error as clients of such an API expect it.

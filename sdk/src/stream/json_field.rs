@@ -54,6 +54,10 @@ impl<'a> RawJson<'a> {
     /// Of two fields of one name the last counts, as for most readers. An empty path is the whole
     /// document.
     ///
+    /// Strings that are passed over need not be UTF-8, so that a text that was cut in a character
+    /// does not hide what stands beside it, and so need not names inside of what is passed over.
+    /// What is found is checked: an empty path checks all of the document.
+    ///
     /// # Cost
     /// One pass through the document. It allocates only for strings with escapes on the way, for a
     /// document that is not JSON, and for values that are nested in others by more than one level:
@@ -290,6 +294,16 @@ mod tests {
             assert_eq!(found(json, &["a"]), None, "{json}");
         }
         assert_eq!(RawJson::find(b"{\"a\":\"\xff\"}", &["a"]), None);
+    }
+
+    #[test]
+    fn a_string_that_is_passed_over_need_not_be_utf8() {
+        let json = b"{\"a\":1,\"b\":[\"\xff\"],\"c\":{\"\xff\":1}}";
+        assert_eq!(RawJson::find(json, &["a"]).map(|value| value.raw()), Some("1"));
+        for path in [&[][..], &["b"], &["b", "0"], &["c"]] {
+            assert_eq!(RawJson::find(json, path), None, "{path:?}");
+        }
+        assert_eq!(RawJson::find(b"{\"a\":1,\"\xff\":2}", &["a"]), None, "a name");
     }
 
     #[test]

@@ -61,6 +61,9 @@ impl Lines {
         piece: &[u8],
         mut line: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if self.failed {
+            return Err(self.too_long().into());
+        }
         let mut rest = piece;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -125,9 +128,13 @@ impl Lines {
         if self.failed || !self.carry.push(bytes) {
             self.failed = true;
             self.carry.clear();
-            return Err(TooLong { limit: self.carry.limit() });
+            return Err(self.too_long());
         }
         Ok(())
+    }
+
+    fn too_long(&self) -> TooLong {
+        TooLong { limit: self.carry.limit() }
     }
 }
 
@@ -201,7 +208,9 @@ mod tests {
             let results: Vec<_> =
                 pieces.iter().map(|piece| lines.push(piece.as_bytes(), &mut count)).collect();
             assert_eq!(results.last(), Some(&Err(TooLong { limit: 3 })), "{pieces:?}");
-            assert_eq!(lines.push(b"\n", &mut count), Err(TooLong { limit: 3 }));
+            for piece in ["\n", "", "a"] {
+                assert_eq!(lines.push(piece.as_bytes(), &mut count), Err(TooLong { limit: 3 }));
+            }
             assert_eq!(lines.finish(&mut count), Err(TooLong { limit: 3 }));
             assert_eq!(seen, 1);
             lines.clear();

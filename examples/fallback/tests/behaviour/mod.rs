@@ -214,8 +214,8 @@ pub fn callbacks_cost_what_they_must(start: Start) {
     let headers = calls(&mut host, Phase::RequestHeaders);
     // Only the module for any host asks which one it has.
     assert_eq!(
-        headers.replace(" proxy_get_property=1", ""),
-        "proxy_get_header_map_value=2 proxy_set_property=2"
+        headers.replace("proxy_get_property=3", "proxy_get_property=2"),
+        "proxy_get_header_map_value=2 proxy_get_property=2 proxy_set_property=2"
     );
     assert_eq!(
         calls(&mut host, Phase::RequestBody),

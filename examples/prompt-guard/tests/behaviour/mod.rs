@@ -132,8 +132,9 @@ pub fn other_requests_cost_a_look_at_the_path(start: Start) {
             let outcome = host.send(call.clone().http1()).unwrap();
             assert!(outcome.upstream.ended && !outcome.replied_locally);
         }
-        host.send(Call::get("/v1/chat/completions")).unwrap();
-        assert_eq!(calls(&mut host, Phase::RequestHeaders), "proxy_get_header_map_value=2");
+        let outcome = host.send(Call::get("/v1/chat/completions")).unwrap();
+        assert!(outcome.upstream.ended && !outcome.replied_locally);
+        assert_eq!(calls(&mut host, Phase::RequestHeaders), "proxy_get_header_map_value=4");
         assert_eq!(calls(&mut host, Phase::RequestBody), "");
     }
 }
@@ -154,6 +155,9 @@ pub fn what_is_no_chat_request_is_refused(start: Start) {
             for call in [chat(), chat().http1()] {
                 refused(&host.send(call.body(body)).unwrap(), "400", reason);
             }
+        }
+        for call in [chat(), chat().http1(), chat().header("content-length", "0")] {
+            refused(&host.send(call).unwrap(), "400", "the body is not a JSON object");
         }
         let mut nested = |depth: usize| {
             let lists = ["[".repeat(depth - 1), "]".repeat(depth - 1)].concat();
