@@ -70,13 +70,13 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
     ) -> Result<HeadersAction> {
         called("request_headers");
         let reply = plugin.at("request_headers")?;
-        Ok(if reply { headers.reply(&teapot())?.into() } else { HeadersAction::Continue })
+        Ok(if reply { headers.reply(&teapot())? } else { HeadersAction::Continue })
     }
 
     fn request_body(&mut self, plugin: &At<REFUSE>, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
         called("request_body");
         let reply = plugin.at("request_body")?;
-        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Pass })
+        Ok(if reply { chunk.reply(&teapot())? } else { BodyAction::Pass })
     }
 
     fn request_trailers(
@@ -86,7 +86,7 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
     ) -> Result<TrailersAction> {
         called("request_trailers");
         let reply = plugin.at("request_trailers")?;
-        Ok(if reply { trailers.reply(&teapot())?.into() } else { TrailersAction::Continue })
+        Ok(if reply { trailers.reply(&teapot())? } else { TrailersAction::Continue })
     }
 
     fn response_headers(
@@ -97,13 +97,13 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
         let status = headers.get(":status")?.unwrap_or_default();
         called(&format!("response_headers {}", String::from_utf8_lossy(status)));
         let reply = plugin.at("response_headers")?;
-        Ok(if reply { headers.reply(&teapot())?.into() } else { HeadersAction::Continue })
+        Ok(if reply { headers.reply(&teapot())? } else { HeadersAction::Continue })
     }
 
     fn response_body(&mut self, plugin: &At<REFUSE>, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
         called(&format!("response_body {}", String::from_utf8_lossy(chunk.bytes()?)));
         let reply = plugin.at("response_body")?;
-        Ok(if reply { chunk.reply(&teapot())?.into() } else { BodyAction::Pass })
+        Ok(if reply { chunk.reply(&teapot())? } else { BodyAction::Pass })
     }
 
     fn response_trailers(
@@ -113,7 +113,7 @@ impl<const REFUSE: bool> Filter<At<REFUSE>> for AtFilter {
     ) -> Result<TrailersAction> {
         called("response_trailers");
         let reply = plugin.at("response_trailers")?;
-        Ok(if reply { trailers.reply(&teapot())?.into() } else { TrailersAction::Continue })
+        Ok(if reply { trailers.reply(&teapot())? } else { TrailersAction::Continue })
     }
 
     fn done(&mut self, _: &At<REFUSE>, _: &EndedStream<'_>) {
@@ -220,7 +220,7 @@ fn a_bare_reply_has_neither_body_nor_details_of_its_own() {
             _: &Bare,
             headers: &RequestHeaders<'_>,
         ) -> Result<HeadersAction> {
-            Ok(headers.reply(&Reply::new(204))?.into())
+            headers.reply(&Reply::new(204))
         }
     }
     let settings = Settings { plugin_name: "guard".to_owned(), ..Settings::new(Profile::Envoy) };

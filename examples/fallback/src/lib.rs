@@ -93,10 +93,10 @@ impl Filter<Fallback> for Translation {
         }
         if headers.get(":method")? != Some(b"POST") {
             let refusal = refusal(405, "questions come by POST").header("allow", "POST");
-            return Ok(headers.reply(&refusal)?.into());
+            return headers.reply(&refusal);
         }
         if !headers.has_body() {
-            return Ok(headers.reply(&refusal(400, "there is no question"))?.into());
+            return headers.reply(&refusal(400, "there is no question"));
         }
         headers.make_room(REPLY)?;
         // Another path must not lead elsewhere; on other hosts that is the operator's to see to.
@@ -111,7 +111,7 @@ impl Filter<Fallback> for Translation {
         }
         let question = match serde_json::from_slice(chunk.bytes()?) {
             Ok(Ask { question }) => question,
-            Err(error) => return Ok(chunk.reply(&refusal(400, &error.to_string()))?.into()),
+            Err(error) => return chunk.reply(&refusal(400, &error.to_string())),
         };
         let messages = [json!({ "role": "user", "content": question })];
         let body = json!({ "model": plugin.settings.model, "messages": messages }).to_string();

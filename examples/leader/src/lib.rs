@@ -105,7 +105,7 @@ impl Filter<Quotas> for QuotasFilter {
         let user = headers.get("x-user")?.unwrap_or_default();
         let quota = plugin.quota(headers.shared_data(), &String::from_utf8_lossy(user))?;
         if quota == Some(0) {
-            return Ok(headers.reply(&Reply::new(429))?.into());
+            return headers.reply(&Reply::new(429));
         }
         match quota {
             Some(quota) => headers.set("x-quota", quota.to_string())?,

@@ -88,7 +88,7 @@ impl Filter<Candidate> for CandidateFilter {
         }
         LEADS.set(leader.is_leader()?);
         let status = if LEADS.get() { 200 } else { 404 };
-        Ok(headers.reply(&Reply::new(status))?.into())
+        headers.reply(&Reply::new(status))
     }
 }
 

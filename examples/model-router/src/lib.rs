@@ -62,7 +62,7 @@ impl Filter<ModelRouter> for Router {
             return Ok(HeadersAction::Detach);
         }
         if headers.content_encoding()?.is_some() {
-            return Ok(headers.reply(&refusal(415, "the body is encoded"))?.into());
+            return headers.reply(&refusal(415, "the body is encoded"));
         }
         headers.make_room(settings.max_bytes)?;
         Ok(HeadersAction::Hold)
@@ -79,10 +79,10 @@ impl Filter<ModelRouter> for Router {
         }
         let model = RawJson::find(chunk.bytes()?, &["model"]);
         let Some(model) = model.as_ref().and_then(RawJson::as_str) else {
-            return Ok(chunk.reply(&refusal(400, "the body names no model"))?.into());
+            return chunk.reply(&refusal(400, "the body names no model"));
         };
         let Some(target) = settings.models.get(&*model).or(settings.default.as_ref()) else {
-            return Ok(chunk.reply(&refusal(404, "the model does not exist"))?.into());
+            return chunk.reply(&refusal(404, "the model does not exist"));
         };
         let headers = chunk.headers()?;
         target.apply(&settings.header, &headers)?;

@@ -85,7 +85,7 @@ impl<const HIGRESS: bool> Filter<Moderate<HIGRESS>> for ModerateFilter {
             if moderator.fails_open {
                 return Ok(HeadersAction::Continue);
             }
-            return Ok(headers.reply(&Reply::new(502).details("moderate_unreadable"))?.into());
+            return headers.reply(&Reply::new(502).details("moderate_unreadable"));
         }
         Ok(headers.relay(async move |body| moderator.relay(body, batches).await))
     }

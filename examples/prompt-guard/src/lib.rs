@@ -110,13 +110,13 @@ impl Filter<PromptGuard> for Guard {
             if headers.get(":method")? != Some(b"POST") {
                 return Ok(HeadersAction::Detach);
             }
-            return Ok(headers.reply(&refusal(400, NO_OBJECT))?.into());
+            return headers.reply(&refusal(400, NO_OBJECT));
         }
         if headers.content_encoding()?.is_some() {
-            return Ok(headers.reply(&refusal(415, "the body is encoded"))?.into());
+            return headers.reply(&refusal(415, "the body is encoded"));
         }
         if headers.content_length()?.is_some_and(|length| length > plugin.max_bytes.into()) {
-            return Ok(headers.reply(&refusal(413, TOO_LONG))?.into());
+            return headers.reply(&refusal(413, TOO_LONG));
         }
         headers.make_room(plugin.max_bytes)?;
         Ok(HeadersAction::Hold)
@@ -131,7 +131,7 @@ impl Filter<PromptGuard> for Guard {
                 chunk.replace_prefix(length, &front)?;
                 Ok(BodyAction::Pass)
             }
-            Err(reason) => Ok(chunk.reply(&refusal(400, &reason))?.into()),
+            Err(reason) => chunk.reply(&refusal(400, &reason)),
         }
     }
 }

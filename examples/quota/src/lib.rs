@@ -115,7 +115,7 @@ impl Filter<Quota> for QuotaFilter {
                     .header("content-type", "text/plain")
                     .body(b"too many requests\n")
                     .details("quota");
-                Ok(headers.reply(&reply)?.into())
+                headers.reply(&reply)
             }
         }
     }

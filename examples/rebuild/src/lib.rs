@@ -98,13 +98,13 @@ impl Filter<Tenants> for TenantsFilter {
     ) -> Result<HeadersAction> {
         let Some(tenant) = headers.get("x-tenant")?.and_then(policies::name) else {
             let reply = Reply::new(400).body(b"x-tenant has to name a tenant\n");
-            return Ok(headers.reply(&reply)?.into());
+            return headers.reply(&reply);
         };
         let path = headers.get(":path")?.unwrap_or_default();
         if let Some(policy) = plugin.policies.get(tenant) {
             return Ok(match policy.allows(path) {
                 true => HeadersAction::Detach,
-                false => headers.reply(&forbidden())?.into(),
+                false => headers.reply(&forbidden())?,
             });
         }
         let call = plugin.client.get(&format!("/tenants/{tenant}")).send();

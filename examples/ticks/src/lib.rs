@@ -114,7 +114,7 @@ impl Filter<Ticks> for TicksFilter {
         // The address comes with a port; what has none, such as a socket's path, is on no list.
         let client = client.str()?.parse().map(|client: SocketAddr| client.ip().to_canonical());
         if client.is_ok_and(|client| plugin.0.refused.borrow().contains(&client)) {
-            return Ok(headers.reply(&Reply::new(403))?.into());
+            return headers.reply(&Reply::new(403));
         }
         Ok(HeadersAction::Continue)
     }

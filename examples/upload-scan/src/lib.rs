@@ -108,10 +108,10 @@ impl Filter<UploadScan> for Scan {
         }
         // Nothing would be found in it, so it does not pass either.
         if headers.content_encoding()?.is_some() {
-            return Ok(headers.reply(&refusal(415, "uploads must not be encoded\n"))?.into());
+            return headers.reply(&refusal(415, "uploads must not be encoded\n"));
         }
         if headers.content_length()?.is_some_and(|length| length > plugin.max_bytes.into()) {
-            return Ok(headers.reply(&refusal(413, TOO_LARGE))?.into());
+            return headers.reply(&refusal(413, TOO_LARGE));
         }
         // Elsewhere uploads may be as large as the proxy buffers.
         headers.where_possible(headers.set_buffer_limit(plugin.max_bytes))?;
@@ -121,11 +121,11 @@ impl Filter<UploadScan> for Scan {
     fn request_body(&mut self, plugin: &UploadScan, body: &mut Chunk<'_>) -> Result<BodyAction> {
         // Where the host has a limit of its own.
         if body.len() > plugin.max_bytes as usize {
-            return Ok(body.reply(&refusal(413, TOO_LARGE))?.into());
+            return body.reply(&refusal(413, TOO_LARGE));
         }
         let Some(name) = plugin.found(body)? else { return Ok(BodyAction::Pass) };
         chunkwise::warn!("upload refused: it contains {name}");
-        Ok(body.reply(&refusal(422, "the upload was refused\n"))?.into())
+        body.reply(&refusal(422, "the upload was refused\n"))
     }
 }
 

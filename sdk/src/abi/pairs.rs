@@ -73,15 +73,7 @@ impl ExactSizeIterator for Pairs<'_> {}
 ///
 /// # Errors
 /// [`Error::TooManyHeaders`] for what a host would read as nothing.
-pub(crate) fn write<S: AsRef<str>>(pairs: &[(S, S)], out: &mut Vec<u8>) -> Result<()> {
-    fn bytes(text: &impl AsRef<str>) -> &[u8] {
-        text.as_ref().as_bytes()
-    }
-    write_all(pairs.iter().map(|(name, value)| (bytes(name), bytes(value))), out)
-}
-
-/// The same for pairs of bytes.
-pub(crate) fn write_bytes<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub(crate) fn write<N: AsRef<[u8]>, V: AsRef<[u8]>>(
     pairs: &[(N, V)],
     out: &mut Vec<u8>,
 ) -> Result<()> {
@@ -140,7 +132,7 @@ mod tests {
     fn what_a_host_would_read_as_nothing_is_not_written() {
         let write = |pairs: &[(&[u8], &[u8])]| {
             let mut out = Vec::new();
-            write_bytes(pairs, &mut out).map(|()| out.len())
+            write(pairs, &mut out).map(|()| out.len())
         };
         let many = vec![(b"a".as_slice(), b"b".as_slice()); MOST_PAIRS + 1];
         assert!(write(&many[1..]).is_ok());

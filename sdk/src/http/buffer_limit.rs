@@ -99,7 +99,7 @@ impl Chunk<'_> {
         too_long: impl FnOnce() -> Reply<'r>,
     ) -> Result<Option<BodyAction>> {
         if self.len() > limit as usize {
-            return Ok(Some(self.reply(&too_long())?.into()));
+            return self.reply(&too_long()).map(Some);
         }
         Ok((!self.is_last()).then_some(BodyAction::Hold))
     }

@@ -76,7 +76,7 @@ impl<'a> Headers<'a> {
     /// [`Error::TooManyHeaders`] for what hosts would read as none at all, and the host's.
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
         with_scratch(|pairs| {
-            pairs::write_bytes(headers, pairs)?;
+            pairs::write(headers, pairs)?;
             self.changes();
             host::set_header_pairs(self.map, pairs)
         })

@@ -30,7 +30,7 @@ pub use kind::{BodyKind, ContentType};
 pub use relay::Relay;
 pub(crate) use relay::{Inject, RelayBegin, RelayState};
 pub use replace_body::ReplaceBody;
-pub use reply::Reply;
+pub use reply::{Reply, ReplyBytes};
 pub use route::{RouteCall, RouteReply};
 pub use stream_view::{Stream, StreamHandle};
 pub use windows::Windows;

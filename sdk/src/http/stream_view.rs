@@ -25,12 +25,13 @@ use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
 pub struct Stream<'a>(pub(crate) Site<'a>);
 
 impl<'a> Stream<'a> {
-    /// Answers the client with a reply of the plugin's own; a response that has begun is reset.
+    /// Answers the client with a reply of the plugin's own; a response that has begun is reset. What
+    /// comes out is what the callback returns: `return headers.reply(&Reply::new(403))`.
     ///
     /// # Cost
     /// One host call.
-    pub fn reply(&self, reply: &Reply<'_>) -> Result<Replied> {
-        reply.send()
+    pub fn reply<A: From<Replied>>(&self, reply: &Reply<'_>) -> Result<A> {
+        reply.send().map(A::from)
     }
 
     /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
