@@ -33,7 +33,8 @@ impl<P: Plugin> PluginContext<P> {
     /// No period drifts: the n-th call is due n periods after the first, however late the host was
     /// before. Calls that a host has missed are not made up for. A tick that fails is logged, and
     /// the next one is made. Any number of timers share the one that a host has. A clock that is set
-    /// back puts them off by as much.
+    /// back puts them off by as much. Hosts count whole milliseconds: a shorter period, zero too, is a
+    /// call in each of them.
     ///
     /// ```
     /// # use chunkwise::{Plugin, PluginContext, Result};

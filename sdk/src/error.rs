@@ -74,7 +74,9 @@ pub enum Error {
         /// The host that has it.
         host: &'static str,
     },
-    /// The plugin's own reason.
+    /// The plugin's own reason, for errors that have no variant here:
+    /// `text.parse().map_err(|_| Error::Plugin("the age is no number"))?`. What is only known at run
+    /// time goes to the log.
     #[error("{0}")]
     Plugin(&'static str),
     /// More bytes wait for a task than [`Relay::LIMIT`](crate::http::Relay::LIMIT).

@@ -1,6 +1,8 @@
 //! What a request costs that a plugin has nothing to do with: exact counters of a module, callback
 //! by callback.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
+
 use bench_host::measure::{Allocations, Ledger, Phase};
 use bench_host::testing::{Answer, Call, Setup, TestModule};
 use chunkwise_tests::module;

@@ -102,6 +102,13 @@ pub(super) fn profile_settings() -> impl Iterator<Item = OsString> {
     .flat_map(|setting| ["--config".into(), setting.into()])
 }
 
+/// The flags of guests as arguments, for a package outside of any folder whose `.cargo` has them.
+/// A guest without them searches without SIMD, and its first memory has 17 pages.
+pub(super) fn flag_settings(target: &str) -> [OsString; 2] {
+    let flags = r#"["-Ctarget-feature=+simd128", "-Clink-arg=-zstack-size=65536"]"#;
+    ["--config".into(), format!("target.{target}.rustflags={flags}").into()]
+}
+
 fn cargo(place: &Place, subcommand: &str) -> Command {
     let mut command = Command::new(program());
     command
@@ -202,6 +209,18 @@ mod tests {
         assert_eq!(warning("RUSTFLAGS", ""), "");
         assert_eq!(warning("PATH", "/bin"), "");
         insta::assert_snapshot!(warning("RUSTFLAGS", "-Cdebuginfo=2"), @"warning: RUSTFLAGS is set and replaces the guest's flags of .cargo/config.toml, such as simd128 and the stack size: unset it for a plugin that you measure or ship");
+    }
+
+    #[test]
+    fn the_flags_are_those_of_this_checkout() {
+        let text =
+            fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../.cargo/config.toml"));
+        let text = text.unwrap();
+        let (_, ours) = text.split_once("[target.wasm32-wasip1]\nrustflags = ").unwrap();
+        let [_, flags] = flag_settings("wasm32-wasip1");
+        let flags = flags.to_string_lossy().into_owned();
+        let (_, flags) = flags.split_once('=').unwrap();
+        assert_eq!(flags, ours.lines().next().unwrap());
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub const PROFILE: &str = "guest";
 /// `example` names a folder in the `examples/` of the enclosing workspace; with a path separator
 /// in it, or where no example has that name, it is the path of any folder with a `Cargo.toml`.
 /// `cargo_args` go to `cargo build` as they are. A `--target`, `--profile` or `--release` among
-/// them replaces the default. A package whose workspace has no profile `guest` gets one like ours.
+/// them replaces the default. A package whose workspace has no profile `guest` gets one like ours, and one that no
+/// `.cargo/config.toml` gives flags for the target gets those of ours.
 ///
 /// # Cost
 /// That of the build; when everything is fresh, some tenths of a second. Calls at the same time
@@ -59,6 +60,9 @@ pub fn build_from(
 
     let mut arguments: Vec<OsString> = vec!["--package".into(), package.name.clone().into()];
     if target.is_none() {
+        if !package::has_flags(&place.folder, TARGET) {
+            arguments.extend(cargo::flag_settings(TARGET));
+        }
         arguments.extend(["--target".into(), TARGET.into()]);
     }
     let release = cargo_args.iter().any(|argument| argument == "--release" || argument == "-r");

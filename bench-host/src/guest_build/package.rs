@@ -74,6 +74,18 @@ pub(super) fn has_profile(root: &Path, name: &str) -> bool {
     })
 }
 
+/// Whether cargo, run in this folder, finds flags of its own for a target.
+pub(super) fn has_flags(folder: &Path, target: &str) -> bool {
+    let header = format!("target.{target}");
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    folder.ancestors().any(|folder| {
+        let config = folder.join(".cargo");
+        ["config.toml", "config"].iter().any(|name| {
+            has_table(&config.join(name), |table| table.replace(['"', '\''], "") == header)
+        })
+    })
+}
+
 /// Whether a manifest has a table header that satisfies `wanted`. Headers stand on lines of their
 /// own, so this needs no parser.
 fn has_table(manifest: &Path, wanted: impl Fn(&str) -> bool) -> bool {
@@ -104,6 +116,21 @@ mod tests {
         write("here/host/Cargo.toml", "[package]\nname = \"host\"\nedition.workspace = true\n");
         write("other/plugin/Cargo.toml", "[package]\nname = \"plugin\"\n");
         folder
+    }
+
+    #[test]
+    fn flags_are_those_of_the_folder_and_of_all_above_it() {
+        let tree = tree();
+        let folder = tree.path().join("other/plugin");
+        assert!(!has_flags(&folder, "wasm32-wasip1"));
+        let config = tree.path().join("other/.cargo");
+        fs::create_dir(&config).unwrap();
+        let write = |text| fs::write(config.join("config.toml"), text).unwrap();
+        write("[target.'cfg(unix)']\nrustflags = []\n");
+        assert!(!has_flags(&folder, "wasm32-wasip1"));
+        write("[target.wasm32-wasip1] # ours\nrustflags = []\n");
+        assert!(has_flags(&folder, "wasm32-wasip1"));
+        assert!(!has_flags(&tree.path().join("here"), "wasm32-wasip1"));
     }
 
     #[test]

@@ -191,7 +191,8 @@ impl TestHost {
         self.slot.world().take_calls().into_iter().map(Callout::of).collect()
     }
 
-    /// The proxy around the current VM, for what a test wants to do step by step.
+    /// The proxy around the current VM, for what a test wants to do step by step, and for what the
+    /// plugin has counted: `host.proxy().host().metrics.iter()`.
     pub fn proxy(&mut self) -> &mut Proxy {
         self.slot.current()
     }

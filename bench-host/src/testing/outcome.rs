@@ -12,7 +12,8 @@ pub struct Outcome {
     pub upstream: Seen,
     /// What the client received.
     pub downstream: Seen,
-    /// Response code details: `via_upstream`, or who answered instead.
+    /// Response code details: `via_upstream`, or who answered instead. Those of a plugin's reply are
+    /// `via_wasm::NAME::DETAILS`, and its name is `plugin` unless the set-up gives it another.
     pub details: String,
     /// Whether the plugin answered, or the proxy on its behalf.
     pub replied_locally: bool,
@@ -94,6 +95,11 @@ impl Seen {
             trailers: received.trailers.clone().unwrap_or_default(),
             ended: received.ended,
         }
+    }
+
+    /// The status code; `None` for a request, and where no response came.
+    pub fn status(&self) -> Option<u16> {
+        self.header(":status")?.parse().ok()
     }
 
     /// The body as text.

@@ -132,8 +132,9 @@ impl Setup {
     }
 
     /// Hosts that are started from this set-up, or from clones of it made after this, are workers
-    /// of one proxy: they have the same time, shared data, queues and upstreams. Without it every
-    /// start is a proxy of its own.
+    /// of one proxy: they have the same time, shared data, queues and upstreams. Metrics are counted
+    /// for each of them, where a real proxy has one count for all. Without it every start is a proxy
+    /// of its own.
     ///
     /// What one of them does moves the time of all, and timers of the others that are due meanwhile
     /// fire late: when it is their turn. [`run_together`](super::run_together) lets time pass for

@@ -32,7 +32,12 @@ impl<V> Cache<V> {
 
     pub fn get(&self, key: &[u8], now: Duration) -> Option<&V> {
         let (until, value) = self.known.get(key)?;
-        (now < *until).then_some(value)
+        self.counts(*until, now).then_some(value)
+    }
+
+    /// Whether a value counts. One that would last longer than any is from before a clock went back.
+    fn counts(&self, until: Duration, now: Duration) -> bool {
+        now < until && until.saturating_sub(now) <= self.lasts
     }
 
     pub fn insert(&mut self, key: Vec<u8>, value: V, now: Duration) {
@@ -40,7 +45,7 @@ impl<V> Cache<V> {
             return;
         }
         while let Some(oldest) = self.order.front() {
-            let is_old = self.known.get(oldest).is_none_or(|(until, _)| *until <= now);
+            let is_old = self.known.get(oldest).is_none_or(|(until, _)| !self.counts(*until, now));
             if !is_old && self.known.len() < self.entries {
                 break;
             }
@@ -73,6 +78,16 @@ mod tests {
         assert_eq!(cache.get(b"a", at(110)), None);
         cache.insert(b"a".to_vec(), 3, at(110));
         assert_eq!((cache.get(b"a", at(119)), cache.order.len()), (Some(&3), 1));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_nothing_last_longer() {
+        let mut cache = Cache::new(at(10), 9);
+        cache.insert(b"a".to_vec(), 1, at(5000));
+        assert_eq!(cache.get(b"a", at(1000)), None);
+        cache.insert(b"a".to_vec(), 2, at(1000));
+        assert_eq!((cache.get(b"a", at(1009)), cache.get(b"a", at(1010))), (Some(&2), None));
+        assert_eq!((cache.known.len(), cache.order.len()), (1, 1));
     }
 
     #[test]

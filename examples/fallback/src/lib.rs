@@ -11,7 +11,7 @@ use chunkwise::http::{
     BodyAction, HeadersAction, Reply, RequestHeaders, Resume, RouteCall, RouteReply,
 };
 use chunkwise::stream::RawJson;
-use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Host, Plugin, Result};
+use chunkwise::{Chunk, Config, ConfigError, Filter, Host, Plugin, Result};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -48,9 +48,7 @@ struct Ask {
 /// The plugin with its configuration.
 #[derive(Debug)]
 pub struct Fallback {
-    path: String,
-    upstream_path: String,
-    model: String,
+    settings: Settings,
     /// The reply when the upstream has no answer, for tasks that outlive the configuration.
     reply: Rc<Reply<'static>>,
 }
@@ -61,17 +59,18 @@ impl Plugin for Fallback {
     const HOST: Host = HOST;
 
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
-        let Settings { path, upstream_path, model, answer } = config.parse()?;
-        for (field, path) in [("path", &path), ("upstream_path", &upstream_path)] {
+        let settings: Settings = config.parse()?;
+        for (field, path) in [("path", &settings.path), ("upstream_path", &settings.upstream_path)]
+        {
             if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(ConfigError::invalid(field, "it is no path"));
             }
         }
-        let reply = match answer {
+        let reply = match &settings.answer {
             Some(answer) => reply(200, &json!({ "answer": answer, "fallback": true })),
             None => reply(502, &json!({ "error": "there is no answer" })),
         };
-        Ok(Self { path, upstream_path, model, reply: Rc::new(reply) })
+        Ok(Self { settings, reply: Rc::new(reply) })
     }
 
     fn filter(&self) -> Translation {
@@ -89,7 +88,7 @@ impl Filter<Fallback> for Translation {
         plugin: &Fallback,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        if headers.path()? != Some(plugin.path.as_bytes()) {
+        if headers.path()? != Some(plugin.settings.path.as_bytes()) {
             return Ok(HeadersAction::Detach);
         }
         if headers.get(":method")? != Some(b"POST") {
@@ -101,10 +100,8 @@ impl Filter<Fallback> for Translation {
         }
         headers.make_room(REPLY)?;
         // Another path must not lead elsewhere; on other hosts that is the operator's to see to.
-        match headers.keep_route() {
-            Ok(()) | Err(Error::NeedsHost { .. }) => Ok(HeadersAction::Hold),
-            Err(error) => Err(error),
-        }
+        headers.where_possible(headers.keep_route())?;
+        Ok(HeadersAction::Hold)
     }
 
     fn request_body(&mut self, plugin: &Fallback, chunk: &mut Chunk<'_>) -> Result<BodyAction> {
@@ -119,8 +116,8 @@ impl Filter<Fallback> for Translation {
             Err(error) => return Ok(chunk.reply(&refusal(400, &error.to_string()))?.into()),
         };
         let messages = [json!({ "role": "user", "content": question })];
-        let body = json!({ "model": plugin.model, "messages": messages }).to_string();
-        let call = RouteCall::new("POST", &*plugin.upstream_path)
+        let body = json!({ "model": plugin.settings.model, "messages": messages }).to_string();
+        let call = RouteCall::new("POST", &*plugin.settings.upstream_path)
             .header("content-type", "application/json")
             .body(body);
         let otherwise = Rc::clone(&plugin.reply);

@@ -36,7 +36,9 @@ impl Plugin for Quotas {
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
         let Settings { service, path, every_seconds } = config.parse()?;
         let every = Duration::from_secs(every_seconds.max(1));
-        Ok(Self(Rc::new(Service { client: Client::new(service), path, every }), RefCell::default()))
+        let client = Client::new(service);
+        client.get(&path).check().map_err(|error| ConfigError::invalid("path", error))?;
+        Ok(Self(Rc::new(Service { client, path, every }), RefCell::default()))
     }
 
     fn filter(&self) -> QuotasFilter {
@@ -105,8 +107,10 @@ impl Filter<Quotas> for QuotasFilter {
         if quota == Some(0) {
             return Ok(headers.reply(&Reply::new(429))?.into());
         }
-        if let Some(quota) = quota {
-            headers.set("x-quota", quota.to_string())?;
+        match quota {
+            Some(quota) => headers.set("x-quota", quota.to_string())?,
+            // Nobody tells a service his own.
+            None => headers.remove("x-quota")?,
         }
         Ok(HeadersAction::Continue)
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use chunkwise::stream::{Event, EventTooLong, Events};
 
-use crate::text::{collect, ends_a_sentence};
+use crate::text::{Names, collect, ends_a_sentence};
 
 /// Longest event, and longest answer that is no event stream.
 const LONGEST: usize = 1024 * 1024;
@@ -31,7 +31,7 @@ pub struct Batches {
 /// Where batches end.
 #[derive(Debug)]
 struct Cut {
-    names: Rc<[String]>,
+    names: Rc<Names>,
     limit: usize,
     open: Batch,
     closed: VecDeque<Batch>,
@@ -39,12 +39,12 @@ struct Cut {
 
 impl Batches {
     /// Batches with up to `limit` bytes of text under `names`; an event with more is one by itself.
-    pub fn of_events(names: &Rc<[String]>, limit: usize) -> Self {
+    pub fn of_events(names: &Rc<Names>, limit: usize) -> Self {
         Self { events: Some(Events::new(LONGEST)), cut: Cut::new(names, limit) }
     }
 
     /// One batch.
-    pub fn of_a_document(names: &Rc<[String]>) -> Self {
+    pub fn of_a_document(names: &Rc<Names>) -> Self {
         Self { events: None, cut: Cut::new(names, LONGEST) }
     }
 
@@ -113,7 +113,7 @@ impl Batches {
 }
 
 impl Cut {
-    fn new(names: &Rc<[String]>, limit: usize) -> Self {
+    fn new(names: &Rc<Names>, limit: usize) -> Self {
         let names = Rc::clone(names);
         Self { names, limit, open: Batch::default(), closed: VecDeque::new() }
     }
@@ -146,8 +146,12 @@ impl Cut {
 mod tests {
     use super::*;
 
+    fn names() -> Rc<Names> {
+        Rc::new(Names { fields: vec!["t".into()], objects: Vec::new() })
+    }
+
     fn batches(limit: usize, texts: &[&str]) -> Vec<String> {
-        let mut batches = Batches::of_events(&["t".into()].into(), limit);
+        let mut batches = Batches::of_events(&names(), limit);
         for text in texts {
             let event = format!("data: {{\"t\":{text:?}}}\n\n");
             batches.push(event.as_bytes()).unwrap();
@@ -166,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_has_no_end_is_text() {
-        let mut batches = Batches::of_events(&[].into(), 99);
+        let mut batches = Batches::of_events(&Rc::default(), 99);
         batches.push(b": hi\n\ndata: {\"t\":1}").unwrap();
         batches.finish().unwrap();
         assert_eq!(batches.next().unwrap().text, "");
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn too_long_an_event_is_not_lost() {
-        let mut batches = Batches::of_events(&["t".into()].into(), 99);
+        let mut batches = Batches::of_events(&names(), 99);
         batches.push(b"data: {\"t\":\"a\"}\n\nda").unwrap();
         let long = vec![b'x'; LONGEST];
         assert!(batches.push(&long).is_err());

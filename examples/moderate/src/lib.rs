@@ -16,6 +16,7 @@ use batch::Batches;
 use chunkwise::http::{HeadersAction, Relay, Reply, RequestHeaders, ResponseHeaders};
 use chunkwise::{Config, ConfigError, Filter, Host, Plugin, Result, warn};
 use service::Service;
+use text::Names;
 
 #[cfg(feature = "module")]
 chunkwise::plugin!(Moderate);
@@ -29,8 +30,8 @@ struct Moderator {
     service: Service,
     batch_bytes: usize,
     fails_open: bool,
-    /// Names under which events have text.
-    fields: Rc<[String]>,
+    /// Where events have text.
+    names: Rc<Names>,
     /// What follows the last batch that may pass, when one may not.
     events: Vec<u8>,
     /// The same for an answer that is one document.
@@ -74,9 +75,9 @@ impl<const HIGRESS: bool> Filter<Moderate<HIGRESS>> for ModerateFilter {
         let moderator = Rc::clone(&plugin.0);
         let batches = match headers.content_type()? {
             Some(kind) if kind.is_sse() => {
-                Batches::of_events(&moderator.fields, moderator.batch_bytes)
+                Batches::of_events(&moderator.names, moderator.batch_bytes)
             }
-            Some(kind) if kind.is_json() => Batches::of_a_document(&moderator.fields),
+            Some(kind) if kind.is_json() => Batches::of_a_document(&moderator.names),
             _ => return Ok(HeadersAction::Continue),
         };
         if headers.content_encoding()?.is_some() {

@@ -1,5 +1,6 @@
 //! The configuration.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use chunkwise::call::{Client, Cluster};
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use super::Moderator;
 use crate::service::Service;
+use crate::text::Names;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,8 @@ struct Settings {
     replacement: String,
     #[serde(default = "known_names")]
     fields: Vec<String>,
+    #[serde(default = "known_objects")]
+    objects: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq)]
@@ -52,7 +56,8 @@ fn apology() -> String {
     "The rest of this answer was withheld.".into()
 }
 
-/// Where providers put what a model says: answers, thoughts, refusals, arguments of tools.
+/// Where providers put what a model says: answers, thoughts, refusals, and arguments of tools as
+/// text.
 fn known_names() -> Vec<String> {
     let names = [
         "content",
@@ -65,6 +70,11 @@ fn known_names() -> Vec<String> {
         "delta",
     ];
     names.map(Into::into).into()
+}
+
+/// Where Anthropic and Gemini put the arguments of tools as objects.
+fn known_objects() -> Vec<String> {
+    ["input", "args"].map(Into::into).into()
 }
 
 /// Reads the configuration, and refuses everything that would make calls fail later.
@@ -85,7 +95,7 @@ pub fn read(config: &Config<'_>) -> Result<Moderator, ConfigError> {
         fails_open: settings.on_failure == OnFailure::Open,
         events: events(&settings.replacement),
         document: document(&settings.replacement),
-        fields: settings.fields.into(),
+        names: Rc::new(Names { fields: settings.fields, objects: settings.objects }),
     })
 }
 

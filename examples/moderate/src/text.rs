@@ -4,17 +4,26 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+/// Where the strings are that count.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Names of strings, and of lists of them.
+    pub fields: Vec<String>,
+    /// Names under which every string counts, however deep: arguments that a model made up.
+    pub objects: Vec<String>,
+}
+
 /// Adds the text of one event's data: all strings under one of the names, at any depth.
 ///
 /// What is not JSON is text as a whole, so that nothing passes for not having been understood;
 /// `[DONE]`, with which such streams end, is none.
-pub fn collect(data: &[u8], names: &[String], text: &mut String) {
+pub fn collect(data: &[u8], names: &Names, text: &mut String) {
     if data.trim_ascii() == b"[DONE]" {
         return;
     }
     let before = text.len();
     let mut json = serde_json::Deserializer::from_slice(data);
-    let collected = Strings { names, text, wanted: false }.deserialize(&mut json);
+    let collected = Strings { names, text, wanted: false, all: false }.deserialize(&mut json);
     if collected.and_then(|()| json.end()).is_err() {
         text.truncate(before);
         text.push_str(&String::from_utf8_lossy(data));
@@ -23,10 +32,19 @@ pub fn collect(data: &[u8], names: &[String], text: &mut String) {
 
 /// The strings in a value. The parser refuses more than 128 levels, so its stack is bounded.
 struct Strings<'a> {
-    names: &'a [String],
+    names: &'a Names,
     text: &'a mut String,
     /// The value stands under one of the names.
     wanted: bool,
+    /// So does everything in it.
+    all: bool,
+}
+
+impl Strings<'_> {
+    /// For a value inside of this one.
+    fn inside(&mut self, wanted: bool, all: bool) -> Strings<'_> {
+        Strings { names: self.names, text: &mut *self.text, wanted, all }
+    }
 }
 
 /// Visits that have no text.
@@ -60,21 +78,19 @@ impl<'de> Visitor<'de> for Strings<'_> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<String>()? {
-            let wanted = self.names.contains(&name);
-            map.next_value_seed(Strings { names: self.names, text: &mut *self.text, wanted })?;
+            let all = self.all || self.names.objects.contains(&name);
+            let wanted = all || self.names.fields.contains(&name);
+            map.next_value_seed(self.inside(wanted, all))?;
         }
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        loop {
-            let element = Strings { names: self.names, text: &mut *self.text, wanted: self.wanted };
-            if list.next_element_seed(element)?.is_none() {
-                return Ok(());
-            }
-        }
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let (wanted, all) = (self.wanted, self.all);
+        while list.next_element_seed(self.inside(wanted, all))?.is_some() {}
+        Ok(())
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
@@ -110,7 +126,8 @@ mod tests {
 
     fn text(data: &str) -> String {
         let mut text = String::from("before ");
-        collect(data.as_bytes(), &["content".into(), "text".into()], &mut text);
+        let fields = vec!["content".into(), "text".into()];
+        collect(data.as_bytes(), &Names { fields, objects: vec!["input".into()] }, &mut text);
         text.split_off("before ".len())
     }
 
@@ -121,6 +138,14 @@ mod tests {
         assert_eq!(text(r#"{"content":[{"type":"text","text":"a"},"b",[null,1,"c"]]}"#), "abc");
         assert_eq!(text(r#"{"content":null,"x":{"content":true}}"#), "");
         assert_eq!(text(r#"{"cont\u0065nt":"a"}"#), "a");
+    }
+
+    #[test]
+    fn all_of_an_object_of_arguments_is_text() {
+        let call =
+            r#"{"type":"tool_use","name":"n","input":{"to":"a","x":[{"y":["b",1]}]},"id":"i"}"#;
+        assert_eq!(text(call), "ab");
+        assert_eq!(text(r#"{"input":"a","x":{"to":"b"}}"#), "a");
     }
 
     #[test]

@@ -7,10 +7,8 @@
 
 mod rule;
 
-use std::cell::Cell;
-
 use chunkwise::http::{HeadersAction, RequestHeaders};
-use chunkwise::{Config, ConfigError, Error, Filter, Plugin, Result};
+use chunkwise::{Config, ConfigError, Filter, Plugin, Result};
 use serde::Deserialize;
 
 use rule::Rule;
@@ -34,8 +32,6 @@ fn yes() -> bool {
 pub struct Rewrite {
     rules: Vec<Rule>,
     keep_route: bool,
-    /// The log says that the host cannot keep routes.
-    told: Cell<bool>,
 }
 
 impl Plugin for Rewrite {
@@ -48,26 +44,11 @@ impl Plugin for Rewrite {
                 ConfigError::invalid(format!("rules[{index}].{key}"), reason)
             })?;
         }
-        Ok(Self { rules, keep_route, told: Cell::new(false) })
+        Ok(Self { rules, keep_route })
     }
 
     fn filter(&self) -> RewriteFilter {
         RewriteFilter
-    }
-}
-
-impl Rewrite {
-    /// Keeps the route where the host can, which has to come before the first change.
-    fn keep_route(&self, headers: &RequestHeaders<'_>) -> Result<()> {
-        match headers.keep_route() {
-            Err(error @ Error::NeedsHost { .. }) => {
-                if !self.told.replace(true) {
-                    chunkwise::warn!("{error}; here rewritten paths choose the route");
-                }
-                Ok(())
-            }
-            kept => kept,
-        }
     }
 }
 
@@ -85,7 +66,8 @@ impl Filter<Rewrite> for RewriteFilter {
         let Some(path) = headers.get(":path")? else { return Ok(HeadersAction::Detach) };
         if let Some(rewritten) = plugin.rules.iter().find_map(|rule| rule.rewrite(path)) {
             if plugin.keep_route {
-                plugin.keep_route(headers)?;
+                // Before the first change; where the host cannot, the new path chooses the route.
+                headers.where_possible(headers.keep_route())?;
             }
             // Where Envoy itself says what a path was before its own rewriting.
             headers.set("x-envoy-original-path", path)?;

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ impl Plugin for Ticks {
             return Err(ConfigError::invalid("every_seconds", "at least 1 is needed"));
         }
         let (client, every) = (Client::new(service), Duration::from_secs(every_seconds));
+        client.get(&path).check().map_err(|error| ConfigError::invalid("path", error))?;
         let (wait, refused) = (Cell::default(), RefCell::default());
         Ok(Self(Rc::new(List { client, path, every, wait, refused })))
     }
@@ -62,7 +64,7 @@ struct List {
     every: Duration,
     /// How long it is good for; nothing at first.
     wait: Cell<Duration>,
-    refused: RefCell<HashSet<String>>,
+    refused: RefCell<HashSet<IpAddr>>,
 }
 
 /// How soon a list that could not be fetched is asked for again.
@@ -85,12 +87,14 @@ impl List {
         Ok(())
     }
 
-    async fn fetch(&self) -> Result<HashSet<String>> {
+    async fn fetch(&self) -> Result<HashSet<IpAddr>> {
         let reply = self.client.get(&self.path).send().await?;
         if !reply.is_success() {
             return Err(chunkwise::Error::Plugin("its service answered with a failure"));
         }
-        reply.json()
+        let refused: Vec<IpAddr> = reply.json()?;
+        // A socket for both versions shows IPv4 clients as IPv6.
+        Ok(refused.iter().map(IpAddr::to_canonical).collect())
     }
 }
 
@@ -107,9 +111,9 @@ impl Filter<Ticks> for TicksFilter {
         let Some(client) = headers.property(&["source", "address"])? else {
             return Ok(HeadersAction::Continue);
         };
-        // The address comes with a port.
-        let client = client.str()?.rsplit_once(':').map_or("", |(address, _)| address);
-        if plugin.0.refused.borrow().contains(client) {
+        // The address comes with a port; what has none, such as a socket's path, is on no list.
+        let client = client.str()?.parse().map(|client: SocketAddr| client.ip().to_canonical());
+        if client.is_ok_and(|client| plugin.0.refused.borrow().contains(&client)) {
             return Ok(headers.reply(&Reply::new(403))?.into());
         }
         Ok(HeadersAction::Continue)

@@ -133,6 +133,9 @@ impl TokenCountFilter {
             attributes.set("model", model);
         }
         stream.log_attributes(AI_LOG, &attributes)?;
-        if counting.trace { stream.trace_attributes(&attributes) } else { Ok(()) }
+        if counting.trace {
+            stream.where_possible(stream.trace_attributes(&attributes))?;
+        }
+        Ok(())
     }
 }

@@ -39,6 +39,9 @@ struct Tokens {
     output: Counter,
 }
 
+/// Most that may be kept of an answer: many come at once, and a module has 4 GiB at best.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
 /// Most models that have counters of their own: proxies keep metrics for ever.
 const MOST_MODELS: usize = 100;
 
@@ -51,6 +54,9 @@ impl Counting {
         }
         if let Some(place) = models.iter().position(|model| model.is_empty()) {
             return Err(ConfigError::invalid(format!("models[{place}]"), "is empty"));
+        }
+        if max_bytes > MOST_BYTES {
+            return Err(ConfigError::invalid("max_bytes", format!("at most {MOST_BYTES}")));
         }
         let tokens = |model: String| Ok::<_, ConfigError>((Tokens::define(&model)?, model));
         let models = models.into_iter().map(tokens).map(|known| known.map(|(a, b)| (b, a)));

@@ -4,11 +4,9 @@
 
 #![deny(unsafe_code)]
 
-use std::cell::Cell;
-
 use chunkwise::http::{BodyAction, BodyMode, HeadersAction, Reply, RequestHeaders};
 use chunkwise::stream::Finder;
-use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Plugin, Result};
+use chunkwise::{Chunk, Config, ConfigError, Filter, Plugin, Result};
 use serde::Deserialize;
 
 chunkwise::plugin!(UploadScan);
@@ -50,8 +48,6 @@ pub struct UploadScan {
     finder: Finder,
     names: Vec<String>,
     max_bytes: u32,
-    /// The operator was told that the host's own limit holds.
-    told: Cell<bool>,
 }
 
 impl Plugin for UploadScan {
@@ -73,7 +69,7 @@ impl Plugin for UploadScan {
         let finder =
             Finder::new(needles).map_err(|error| ConfigError::invalid("signatures", error))?;
         let names = signatures.into_iter().map(|signature| signature.name).collect();
-        Ok(Self { finder, names, max_bytes, told: Cell::new(false) })
+        Ok(Self { finder, names, max_bytes })
     }
 
     fn filter(&self) -> Scan {
@@ -117,14 +113,8 @@ impl Filter<UploadScan> for Scan {
         if headers.content_length()?.is_some_and(|length| length > plugin.max_bytes.into()) {
             return Ok(headers.reply(&refusal(413, TOO_LARGE))?.into());
         }
-        match headers.set_buffer_limit(plugin.max_bytes) {
-            Err(error @ Error::NeedsHost { .. }) => {
-                if !plugin.told.replace(true) {
-                    chunkwise::warn!("uploads may be as large as the proxy buffers: {error}");
-                }
-            }
-            set => set?,
-        }
+        // Elsewhere uploads may be as large as the proxy buffers.
+        headers.where_possible(headers.set_buffer_limit(plugin.max_bytes))?;
         Ok(HeadersAction::Continue)
     }
 

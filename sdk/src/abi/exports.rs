@@ -129,7 +129,15 @@ macro_rules! plugin {
     ($plugin:ty, $host:ident) => {
         const _: () = assert!(
             <$plugin as $crate::Plugin>::HOST as u8 == $crate::Host::$host as u8,
-            "plugin! names another host than Plugin::HOST"
+            concat!(
+                "Plugin::HOST is another host than ",
+                stringify!($host),
+                ": write plugin!(",
+                stringify!($plugin),
+                ", Higress) for Host::Higress, and plugin!(",
+                stringify!($plugin),
+                ") for any host"
+            )
         );
 
         #[cfg(target_arch = "wasm32")]

@@ -53,8 +53,9 @@ impl Client {
     /// A request that can be given headers and a body, and then be sent.
     ///
     /// The URL is `/path?query`, or begins with `http://` or `https://` and a host; that host is
-    /// then named to the service, and the call goes to the client's cluster all the same. Escapes
-    /// and query stay as they are, and a `#fragment` is dropped.
+    /// then named to the service, and the call goes to the client's cluster all the same. A path
+    /// without a slash in front is given one. Escapes and query stay as they are, and a `#fragment`
+    /// is dropped.
     ///
     /// # Cost
     /// No host call. No allocation once a call of that size has been made before.

@@ -13,6 +13,7 @@ use super::pending::Call;
 use super::target::Target;
 use super::wire::Headers;
 use crate::abi::host;
+use crate::error::Error;
 use crate::http::is_token;
 use crate::memory::Scope;
 
@@ -182,7 +183,17 @@ impl Encoded<'_> {
     /// Sends the call; the answer is its number. One host call.
     pub(crate) fn send(&self) -> Result<u32, CallError> {
         host::http_call(self.cluster(), self.headers(), self.body(), self.timeout)
-            .map_err(|error| CallError::from_host(error, true))
+            .map_err(|error| self.refused(error))
+    }
+
+    #[cold]
+    fn refused(&self, error: Error) -> CallError {
+        let error = CallError::from_host(error, true);
+        if error == CallError::UnknownCluster {
+            // The error is too small to carry what whoever mends it needs to know.
+            crate::warn!("call to the cluster {:?}: {error}", self.cluster());
+        }
+        error
     }
 
     /// The proxy's name of the cluster.

@@ -138,7 +138,7 @@ impl<P: Plugin> Driver<P> {
         stop: u32,
     ) -> u32 {
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
-        let handle = StreamHandle { vm: Rc::clone(&self.vm), context: stream.control.context };
+        let handle = StreamHandle { vm: Rc::clone(&self.vm), owner: stream.control.owner() };
         let task = (on_reply.0)(RouteReply::new(handle, has_body));
         self.wait_for(stream, purpose, task, stop)
     }

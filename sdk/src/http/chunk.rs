@@ -197,6 +197,9 @@ impl<'a> Chunk<'a> {
     /// # }
     /// ```
     ///
+    /// The windows borrow the chunk until they are dropped, so `drop(windows)` comes before
+    /// [`headers`](Self::headers) or an edit.
+    ///
     /// # Cost
     /// One host call for each window; nothing is allocated once the arena has the size of one.
     pub fn windows(&mut self, size: usize) -> Result<Windows<'_>> {

@@ -17,7 +17,8 @@ pub enum BodyMode {
     #[default]
     Stream,
     /// All of it at once, when it has come to its end: one call, for empty bodies and those that
-    /// trailers end too. The host holds what has come, up to its buffer limit.
+    /// trailers end too. The host holds what has come, up to its buffer limit; a longer body it
+    /// answers itself, with 413 (a request) or 500 (a response), and the callback is not made.
     ///
     /// The plugin's memory is only used for what it reads: with
     /// [`Chunk::windows`](crate::Chunk::windows) a body of any length is read in a fixed piece.

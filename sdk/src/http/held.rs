@@ -70,9 +70,9 @@ impl HeldHeaders {
         otherwise: Error,
         work: impl FnOnce(&Scope<'_>) -> Result<R>,
     ) -> Result<R> {
-        let StreamHandle { vm, context } = &self.handle;
+        let StreamHandle { vm, owner } = &self.handle;
         self.handle.act(|scope| {
-            if vm.holds.has(*context, self.direction) { work(scope) } else { Err(otherwise) }
+            if vm.holds.has(owner.context, self.direction) { work(scope) } else { Err(otherwise) }
         })
     }
 }

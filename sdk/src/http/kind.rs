@@ -61,11 +61,16 @@ impl<'a> Headers<'a> {
     }
 
     /// The codings that the body has, such as `gzip`; `None` where it has none, `identity`
-    /// included. One host call.
+    /// included. Of several lines, the first that names one: whoever sends `identity` in front must
+    /// not pass for somebody whose body can be read. One host call, and one more where there is a
+    /// line that names none.
     pub fn content_encoding(&self) -> Result<Option<&'a [u8]>> {
-        Ok(self.get("content-encoding")?.filter(|codings| {
-            tokens(codings).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
-        }))
+        let first = self.get("content-encoding")?;
+        if first.is_none_or(names_coding) {
+            return Ok(first);
+        }
+        let mut codings = self.iter()?.filter(|(name, _)| *name == b"content-encoding");
+        Ok(codings.find(|(_, codings)| names_coding(codings)).map(|(_, codings)| codings))
     }
 
     /// How long the body is, where the headers say it; `None` for a value that is no number. One
@@ -185,6 +190,11 @@ impl<'a> ContentType<'a> {
 /// Whether a header's comma-separated list (RFC 9110, 5.6.1) has a word.
 pub(super) fn has_token(value: Option<&[u8]>, token: &[u8]) -> bool {
     value.is_some_and(|value| tokens(value).any(|word| word.eq_ignore_ascii_case(token)))
+}
+
+/// Whether a `content-encoding` names a coding besides `identity`, which is none.
+fn names_coding(codings: &[u8]) -> bool {
+    tokens(codings).any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// The value of a `content-length`: digits and nothing else (RFC 9110, 8.6).

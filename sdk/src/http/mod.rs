@@ -1,6 +1,7 @@
 //! What an author works with in the callbacks of an HTTP stream.
 
 mod action;
+mod buffer_limit;
 mod chunk;
 mod control;
 mod ended;

@@ -56,7 +56,8 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// Sets the response code details that the access log shows.
+    /// Sets the response code details that the access log shows: Envoy puts `via_wasm::` and the
+    /// plugin's name in front, and underscores in the place of spaces.
     #[must_use]
     pub fn details(mut self, details: impl Into<Cow<'a, str>>) -> Self {
         self.details = details.into();

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
-use crate::vm::{Purpose, Started, Tasks, Vm};
+use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
 
 /// A stream in one of its callbacks: what headers, chunks and trailers have in common.
 ///
@@ -104,23 +104,31 @@ impl<'a> Stream<'a> {
         attributes.write_trace()
     }
 
-    /// Makes a call that nothing waits for, and gives its answer to `on_reply`, once: the reply, why
-    /// there is none, or [`CallError::StreamGone`] when the stream has ended before.
+    /// Goes on without what only another host can do: whether it was done. A warning says so once
+    /// in each VM.
     ///
-    /// To have the stream wait for an answer, use [`wait`](super::RequestHeaders::wait).
+    /// ```no_run
+    /// # use chunkwise::http::{HeadersAction, RequestHeaders};
+    /// # fn request_headers(headers: &RequestHeaders<'_>) -> chunkwise::Result<HeadersAction> {
+    /// headers.where_possible(headers.keep_route())?;
+    /// headers.set(":path", "/new")?;
+    /// # Ok(HeadersAction::Continue)
+    /// # }
+    /// ```
     ///
-    /// # Cost
-    /// Two allocations, and those of the [`Call`].
+    /// # Errors
+    /// That of `done`, if it is not [`Error::NeedsHost`](crate::Error::NeedsHost).
+    pub fn where_possible(&self, done: Result<()>) -> Result<bool> {
+        self.0.vm.where_possible(done)
+    }
+
+    /// Makes a call that nothing waits for; see [`StreamHandle::call`].
     pub fn call(
         &self,
         call: Call,
         on_reply: impl FnOnce(Result<CallReply, CallError>) -> Result<()> + 'static,
     ) {
-        let mut told = Told(Some(on_reply));
-        self.spawn(async move {
-            let answer = call.await;
-            told.0.take().map_or(Ok(()), |on_reply| on_reply(answer))
-        });
+        self.handle().call(call, on_reply);
     }
 
     /// Starts a task that ends with the stream and that nothing waits for.
@@ -128,20 +136,12 @@ impl<'a> Stream<'a> {
     /// # Cost
     /// One allocation.
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        if self.0.control.root == 0 {
-            crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
-            return;
-        }
-        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
-        let owner = self.0.control.owner();
-        if let Started::Ended(Err(error)) = Tasks::start(self.0.vm, owner, Purpose::Nothing, task) {
-            crate::error!("task: {error}");
-        }
+        self.handle().spawn(task);
     }
 
     /// The stream, for tasks; free.
     pub fn handle(&self) -> StreamHandle {
-        StreamHandle { vm: Rc::clone(self.0.vm), context: self.0.control.context }
+        StreamHandle { vm: Rc::clone(self.0.vm), owner: self.0.control.owner() }
     }
 
     /// What was fetched in this callback lies here until it ends.
@@ -191,7 +191,7 @@ impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
 #[derive(Clone, Debug)]
 pub struct StreamHandle {
     pub(crate) vm: Rc<Vm>,
-    pub(crate) context: u32,
+    pub(crate) owner: Owner,
 }
 
 impl StreamHandle {
@@ -225,20 +225,56 @@ impl StreamHandle {
     /// the stream waits for.
     ///
     /// # Errors
-    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. Tasks of
-    /// this stream are never polled there; one of another stream or of the plugin has to
+    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. A
+    /// task of this stream that is woken there is polled later; any other has to
     /// [sleep](crate::time::sleep) before.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
         self.act(|_| {
-            if self.vm.reply_would_stop_another(self.context) {
+            if self.vm.reply_would_stop_another(self.owner.context) {
                 return Err(ELSEWHERE);
             }
             Ok(reply.send()?.into())
         })
     }
 
+    /// Makes a call that nothing waits for, and gives its answer to `on_reply`, once: the reply, why
+    /// there is none, or [`CallError::StreamGone`] when the stream has ended before.
+    ///
+    /// To have the stream wait for an answer, use [`wait`](super::RequestHeaders::wait).
+    ///
+    /// # Cost
+    /// Two allocations, and those of the [`Call`].
+    pub fn call(
+        &self,
+        call: Call,
+        on_reply: impl FnOnce(Result<CallReply, CallError>) -> Result<()> + 'static,
+    ) {
+        let mut told = Told(Some(on_reply));
+        self.spawn(async move {
+            let answer = call.await;
+            told.0.take().map_or(Ok(()), |on_reply| on_reply(answer))
+        });
+    }
+
+    /// Starts a task that ends with the stream and that nothing waits for.
+    ///
+    /// # Cost
+    /// One allocation.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
+        if self.owner.root == 0 {
+            crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
+            return;
+        }
+        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
+        if let Started::Ended(Err(error)) =
+            Tasks::start(&self.vm, self.owner, Purpose::Nothing, task)
+        {
+            crate::error!("task: {error}");
+        }
+    }
+
     pub(crate) fn act<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {
-        self.vm.on_context(self.context, work)
+        self.vm.on_context(self.owner.context, work)
     }
 }
 

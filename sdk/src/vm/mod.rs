@@ -12,7 +12,7 @@ mod ready;
 mod tasks;
 mod timers;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::abi::host;
@@ -46,6 +46,8 @@ pub(crate) struct Vm {
     effective: Cell<u32>,
     /// Whether the host is Higress, once that is known.
     pub higress: Cell<Option<bool>>,
+    /// What the log says that the host does not have.
+    missed: RefCell<Vec<&'static str>>,
 }
 
 /// What a callback found that the host made in the middle of another one.
@@ -120,6 +122,22 @@ impl Vm {
         let is_higress = host::property(&self.arena.scope(), "plugin_vm_memory")?.is_some();
         self.higress.set(Some(is_higress));
         Ok(is_higress)
+    }
+
+    /// Goes on without what the host does not have, and says so once.
+    pub fn where_possible(&self, done: Result<()>) -> Result<bool> {
+        match done {
+            Ok(()) => Ok(true),
+            Err(error @ Error::NeedsHost { what, .. }) => {
+                let is_known = self.missed.borrow().contains(&what);
+                if !is_known {
+                    self.missed.borrow_mut().push(what);
+                    crate::warn!("{error}; going on without");
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Refuses what other hosts would take and not do.

@@ -15,6 +15,7 @@ macro_rules! tests {
     ($start:path) => {
         behaviour::tests! { $start =>
             one_worker_fetches_for_all
+            nobody_tells_his_own_quota
             another_worker_takes_over_when_the_leader_is_gone
             a_table_that_fails_leaves_the_one_before
             a_configuration_that_is_only_tried_makes_no_call
@@ -69,6 +70,19 @@ pub fn one_worker_fetches_for_all(start: Start) {
     }
 }
 
+pub fn nobody_tells_his_own_quota(start: Start) {
+    let mut host = start(&workers(&["body = '{\"ada\": 100}'"]), CONFIGURATION).unwrap();
+    for told in ["before there is a table", "with one"] {
+        for user in ["eve", ""] {
+            let call = Call::get("/").header("x-user", user).header("x-quota", "999");
+            let outcome = host.send(call).unwrap();
+            assert_eq!(outcome.upstream.header("x-quota"), None, "{told}");
+        }
+        host.run_for(SECOND).unwrap();
+    }
+    assert_eq!(quota(&mut host, "ada"), "100");
+}
+
 pub fn another_worker_takes_over_when_the_leader_is_gone(start: Start) {
     let setup = workers(&["body = '{\"ada\": 100}'"]);
     let leader = start(&setup, CONFIGURATION).unwrap();
@@ -112,8 +126,12 @@ pub fn a_configuration_that_is_only_tried_makes_no_call(start: Start) {
 }
 
 pub fn bad_configurations_name_the_field(start: Start) {
-    for (wrong, message) in [("\"path\"", "pat"), ("\"every_seconds\"", "every")] {
-        let configuration = CONFIGURATION.replace(wrong, &format!("\"{message}\""));
+    for (wrong, right, message) in [
+        ("\"path\"", "\"pat\"", "pat"),
+        ("\"every_seconds\"", "\"every\"", "every"),
+        ("/quotas.json", "/a b", "path: the plugin's call has a url"),
+    ] {
+        let configuration = CONFIGURATION.replace(wrong, right);
         let error = start(&Setup::new(), &configuration).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");
     }

@@ -343,15 +343,21 @@ pub fn an_event_that_is_too_long_passes_or_ends_the_answer(starts: [Start; 2]) {
 pub fn whole_answers_are_checked_too(starts: [Start; 2]) {
     let document = |text: &str| format!(r#"{{"choices":[{{"message":{{"content":"{text}"}}}}]}}"#);
     let (good, bad) = (document("All is well."), document("Take a bomb."));
+    let arguments = r#"{"do":[{"with":"a bomb"}]}"#;
+    let anthropic = format!(r#"{{"content":[{{"type":"tool_use","input":{arguments}}}]}}"#);
+    let call = format!(r#"{{"functionCall":{{"args":{arguments}}}}}"#);
+    let gemini = format!(r#"{{"candidates":[{{"content":{{"parts":[{call}]}}}}]}}"#);
     let answer = |body: &str| {
         let answer = Answer::new(200).header("content-type", "application/json; charset=utf-8");
         answer.header("content-length", &body.len().to_string()).chunks(body.as_bytes().chunks(9))
     };
     for mut host in hosts(starts, PLAIN) {
         assert_eq!(send(&mut host, answer(&good)).downstream.text(), good);
-        let outcome = send(&mut host, answer(&bad));
-        assert!(!outcome.downstream.text().contains("bomb"));
-        assert!(outcome.downstream.text().contains(r#""content":"Withheld.""#));
+        for bad in [&bad, &anthropic, &gemini] {
+            let outcome = send(&mut host, answer(bad));
+            assert!(!outcome.downstream.text().contains("bomb"), "{bad}");
+            assert!(outcome.downstream.text().contains(r#""content":"Withheld.""#));
+        }
         let long = document(&"x".repeat(2 * 1024 * 1024));
         let outcome = send(&mut host, answer(&long));
         assert!(outcome.downstream.text().contains("Withheld."), "too long to be checked");

@@ -107,13 +107,10 @@ pub fn a_host_that_cannot_is_named_once(start: Start) {
     }
     let [line] = host.log() else { panic!("{:?}", host.log()) };
     assert_eq!(line.level, Level::Warn);
-    assert_eq!(
-        line.message,
-        "this host has no way to keep a route: Higress has; here rewritten paths choose the route"
-    );
+    assert_eq!(line.message, "this host has no way to keep a route: Higress has; going on without");
     host.configure(CONFIGURATION).unwrap();
     host.send(Call::get("/status")).unwrap();
-    assert_eq!(host.log().len(), 2);
+    assert_eq!(host.log().len(), 1, "it is the same host");
 }
 
 pub fn the_route_may_be_chosen_anew(start: Start) {

@@ -15,6 +15,7 @@ macro_rules! tests {
     ($start:path) => {
         behaviour::tests! { $start =>
             listed_clients_are_refused_once_the_list_has_come
+            an_address_is_the_same_one_however_it_is_written
             the_list_is_fetched_again_and_again
             a_list_that_fails_leaves_the_one_before
             a_configuration_that_is_only_tried_makes_no_call
@@ -61,6 +62,22 @@ pub fn listed_clients_are_refused_once_the_list_has_come(start: Start) {
     let mut host = start(&setup(&others), CONFIGURATION).unwrap();
     host.run_for(10 * MILLISECOND).unwrap();
     assert_eq!(status(&mut host), "200");
+}
+
+pub fn an_address_is_the_same_one_however_it_is_written(start: Start) {
+    for (listed, client, expected) in [
+        ("2001:db8::1", "[2001:db8::1]:4711", "403"),
+        ("2001:DB8:0::0001", "[2001:db8::1]:4711", "403"),
+        ("2001:db8::1", "[2001:db8::2]:4711", "200"),
+        ("10.0.0.9", "[::ffff:10.0.0.9]:4711", "403"),
+        ("::ffff:10.0.0.9", "10.0.0.9:4711", "403"),
+        ("10.0.0.9", "/run/client.sock", "200"),
+    ] {
+        let setup = setup(&rule(&format!("body = '[\"{listed}\"]'")));
+        let mut host = start(&setup.property("source.address", client), CONFIGURATION).unwrap();
+        host.run_for(10 * MILLISECOND).unwrap();
+        assert_eq!(status(&mut host), expected, "{listed} {client}");
+    }
 }
 
 pub fn the_list_is_fetched_again_and_again(start: Start) {
@@ -121,6 +138,7 @@ pub fn bad_configurations_name_the_field(start: Start) {
         (CONFIGURATION.replace("10\n", "0\n"), "every_seconds: at least 1 is needed"),
         (CONFIGURATION.replace("\"dns\"", "\"carrier pigeon\""), "service"),
         (CONFIGURATION.replace("\"path\"", "\"pat\""), "pat"),
+        (CONFIGURATION.replace("/refused", "/a b"), "path: the plugin's call has a url"),
     ] {
         let error = start(&Setup::new(), &wrong).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");

@@ -224,6 +224,14 @@ pub fn tags_are_written_where_they_are_wanted(start: Start) {
     assert_eq!(outcome.span_tag("model").unwrap(), "g");
     let outcome = start(&setup, MODELS).unwrap().send(answer()).unwrap();
     assert!(outcome.span_tags.is_empty());
+
+    // Where the host has none, the log says so once.
+    let mut host = start(&Setup::new(), &traced).unwrap();
+    for _ in 0..2 {
+        assert!(host.send(answer()).unwrap().span_tags.is_empty());
+    }
+    let warnings = host.log().iter().filter(|line| line.level == Level::Warn).count();
+    assert_eq!(warnings, 1);
 }
 
 pub fn models_share_a_bounded_number_of_counters(start: Start) {
@@ -331,6 +339,7 @@ pub fn bad_configurations_name_the_field(start: Start) {
         (r#"{ "models": ["a", ""] }"#.to_owned(), "models[1]: is empty"),
         (r#"{ "model": [] }"#.to_owned(), "model: unknown field `model`"),
         (r#"{ "trace": 1 }"#.to_owned(), "trace: invalid type"),
+        (r#"{ "max_bytes": 67108865 }"#.to_owned(), "max_bytes: at most 67108864"),
     ];
     for (configuration, expected) in cases {
         let error = start(&Setup::new(), &configuration).unwrap_err().to_string();

@@ -39,7 +39,19 @@ use crate::memory::Scope;
 /// # }
 /// ```
 ///
-/// The types are `route`, `target`, `k8s`, `nacos`, `static_ip`, `dns`, `consul` and `fqdn`.
+/// | `type` | fields that it needs | and may have | the proxy's name of it, with port 80 |
+/// |---|---|---|---|
+/// | `route` | | `host` | that of the request's route |
+/// | `target` | `cluster`, `host` | | `cluster` |
+/// | `k8s` | `service`, `port` | `namespace`, `version`, `host` | `outbound\|80\|\|SERVICE.NAMESPACE.svc.cluster.local` |
+/// | `nacos` | `service`, `port` | `group`, `namespace`, `version`, `external`, `host` | `outbound\|80\|\|SERVICE.GROUP.NAMESPACE.nacos` |
+/// | `static_ip` | `service`, `port` | `host` | `outbound\|80\|\|SERVICE.static` |
+/// | `dns` | `service`, `port`, `domain` | | `outbound\|80\|\|SERVICE.dns` |
+/// | `consul` | `service`, `port`, `datacenter` | `host` | `outbound\|80\|\|SERVICE.DATACENTER.consul` |
+/// | `fqdn` | `fqdn`, `port` | `host` | `outbound\|80\|\|FQDN` |
+///
+/// That name is what an upstream script of the bench host calls the cluster by. `version` stands
+/// between the two bars. Fields that a type does not have are refused.
 ///
 /// # Cost
 /// Both names are put together when it is made; a call allocates nothing for them. The cluster of
