@@ -226,8 +226,8 @@ impl StreamHandle {
     /// the stream waits for.
     ///
     /// # Errors
-    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. Tasks of
-    /// this stream are never polled there; one of another stream or of the plugin has to
+    /// [`Error::Plugin`] in a callback of another stream, which hosts would stop for it. A
+    /// task of this stream that is woken there is polled later; any other has to
     /// [sleep](crate::time::sleep) before.
     pub fn reply(&self, reply: &Reply<'_>) -> Result<Resume> {
         self.act(|_| {
