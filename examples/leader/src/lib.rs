@@ -102,7 +102,14 @@ impl Filter<Quotas> for QuotasFilter {
         plugin: &Quotas,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        let user = headers.get("x-user")?.unwrap_or_default();
+        // All lines of it, with commas between them: a service may read another than the first.
+        let user = headers.property(&["request", "headers", "x-user"])?;
+        let user = user.map(|lines| lines.bytes()).unwrap_or_default();
+        if user.contains(&b',') {
+            return Ok(headers
+                .reply(&Reply::new(400).body(b"x-user has to name one user\n"))?
+                .into());
+        }
         let quota = plugin.quota(headers.shared_data(), &String::from_utf8_lossy(user))?;
         if quota == Some(0) {
             return Ok(headers.reply(&Reply::new(429))?.into());
