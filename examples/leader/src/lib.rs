@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chunkwise::call::{Client, Cluster};
 use chunkwise::http::{HeadersAction, Reply, RequestHeaders};
+use chunkwise::lease::Leader;
 use chunkwise::shared::{SharedData, Version};
 use chunkwise::{Config, ConfigError, Filter, Plugin, PluginContext, Result, time};
 use serde::Deserialize;
@@ -26,8 +27,12 @@ impl Plugin for Quotas {
         let (leader, service, plugin) = (context.lead(), Rc::clone(&self.0), context.clone());
         context.spawn(async move {
             loop {
-                leader.acquired().await?;
-                service.publish(&plugin).await?;
+                // What the host refuses once it may not refuse again; others have no table without
+                // this task, so it goes on.
+                if let Err(error) = service.publish(&leader, &plugin).await {
+                    chunkwise::warn!("no table of quotas: {error}");
+                }
+                pause(service.every).await?;
             }
         });
         Ok(())
@@ -66,18 +71,29 @@ struct Service {
 const TABLE: &str = "example.quotas";
 
 impl Service {
-    /// Fetches the table, gives it to all workers, and waits until it is old.
-    async fn publish(&self, plugin: &PluginContext<Quotas>) -> Result<()> {
-        let reply = self.client.get(&self.path).send().await;
-        match reply.map(|reply| (reply.json::<HashMap<String, u64>>().is_ok(), reply)) {
-            Ok((true, reply)) if reply.is_success() => {
-                plugin.shared_data(|shared| shared.set(TABLE, reply.body()))?;
-            }
-            Ok((_, reply)) => chunkwise::warn!("no table of quotas: status {}", reply.status()),
-            Err(error) => chunkwise::warn!("no table of quotas: {error}"),
+    /// Fetches the table and gives it to all workers, once this one leads.
+    async fn publish(&self, leader: &Leader, plugin: &PluginContext<Quotas>) -> Result<()> {
+        leader.acquired().await?;
+        let reply = self.client.get(&self.path).send().await?;
+        if reply.is_success() && reply.json::<HashMap<String, u64>>().is_ok() {
+            return plugin.shared_data(|shared| shared.set(TABLE, reply.body()));
         }
-        time::sleep(self.every).await
+        chunkwise::warn!("no table of quotas: status {}", reply.status());
+        Ok(())
     }
+}
+
+/// Waits, also on a host that once does not tell the time. Where nothing can be waited for the task
+/// ends with an error: a loop without a pause would hold its worker for ever.
+async fn pause(time: Duration) -> Result<()> {
+    const TRIES: u32 = 3;
+    for _ in 1..TRIES {
+        match time::sleep(time).await {
+            Ok(()) => return Ok(()),
+            Err(error) => chunkwise::warn!("no pause: {error}"),
+        }
+    }
+    time::sleep(time).await
 }
 
 impl Quotas {
@@ -102,7 +118,12 @@ impl Filter<Quotas> for QuotasFilter {
         plugin: &Quotas,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        let user = headers.get("x-user")?.unwrap_or_default();
+        // All lines of it, with commas between them: a service may read another than the first.
+        let user = headers.property(&["request", "headers", "x-user"])?;
+        let user = user.map(|lines| lines.bytes()).unwrap_or_default();
+        if user.contains(&b',') {
+            return headers.reply(&Reply::new(400).body("x-user has to name one user\n"));
+        }
         let quota = plugin.quota(headers.shared_data(), &String::from_utf8_lossy(user))?;
         if quota == Some(0) {
             return headers.reply(&Reply::new(429));

@@ -6,6 +6,8 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod form;
+mod lines;
 mod service;
 mod settings;
 mod text;
@@ -15,6 +17,7 @@ use std::rc::Rc;
 use batch::Batches;
 use chunkwise::http::{HeadersAction, Relay, Reply, RequestHeaders, ResponseHeaders};
 use chunkwise::{Config, ConfigError, Filter, Host, Plugin, Result, warn};
+use form::Form;
 use service::Service;
 use text::Names;
 
@@ -30,10 +33,14 @@ struct Moderator {
     service: Service,
     batch_bytes: usize,
     fails_open: bool,
+    /// Answers of other types are not refused.
+    passes_others: bool,
     /// Where events have text.
     names: Rc<Names>,
     /// What follows the last batch that may pass, when one may not.
     events: Vec<u8>,
+    /// The same for lines of JSON.
+    line: Vec<u8>,
     /// The same for an answer that is one document.
     document: Vec<u8>,
 }
@@ -73,25 +80,40 @@ impl<const HIGRESS: bool> Filter<Moderate<HIGRESS>> for ModerateFilter {
         headers: &ResponseHeaders<'_>,
     ) -> Result<HeadersAction> {
         let moderator = Rc::clone(&plugin.0);
-        let batches = match headers.content_type()? {
-            Some(kind) if kind.is_sse() => {
-                Batches::of_events(&moderator.names, moderator.batch_bytes)
-            }
-            Some(kind) if kind.is_json() => Batches::of_a_document(&moderator.names),
-            _ => return Ok(HeadersAction::Continue),
+        if !headers.has_body() {
+            return Ok(HeadersAction::Continue);
+        }
+        let Some(form) = headers.content_type()?.and_then(Form::of) else {
+            return moderator.other(headers);
         };
         if headers.content_encoding()?.is_some() {
             warn!("an answer cannot be read: it is compressed, though nobody asked for that");
             if moderator.fails_open {
                 return Ok(HeadersAction::Continue);
             }
-            return headers.reply(&Reply::new(502).details("moderate_unreadable"));
+            return refuse(headers);
         }
+        let batches = Batches::new(form, &moderator.names, moderator.batch_bytes);
         Ok(headers.relay(async move |body| moderator.relay(body, batches).await))
     }
 }
 
+/// In the place of what nobody can read.
+fn refuse(headers: &ResponseHeaders<'_>) -> Result<HeadersAction> {
+    headers.reply(&Reply::new(502).details("moderate_unreadable"))
+}
+
 impl Moderator {
+    /// An answer of a type that has no text that is known. What says that there is none, such as
+    /// the proxy's own page for an error, keeps its status.
+    fn other(&self, headers: &ResponseHeaders<'_>) -> Result<HeadersAction> {
+        if self.passes_others || !matches!(headers.get(":status")?, Some([b'1' | b'2', ..])) {
+            return Ok(HeadersAction::Continue);
+        }
+        warn!("an answer cannot be read: it is neither of events nor JSON");
+        refuse(headers)
+    }
+
     async fn relay(&self, mut body: Relay, mut batches: Batches) -> Result<()> {
         loop {
             let chunk = body.next().await;
@@ -105,8 +127,8 @@ impl Moderator {
                 }
                 body.send(&batch.raw)?;
             }
-            if read.is_err() || batches.is_too_long() {
-                warn!("an answer cannot be read: it has an event that is too long, or is itself");
+            if read.is_err() {
+                warn!("an answer cannot be read: it, an event or a line of it is too long");
                 if self.fails_open {
                     return body.send(batches.unread());
                 }
@@ -137,7 +159,12 @@ impl Moderator {
 
     /// The client gets the replacement and nothing more, however much the upstream still sends.
     async fn end(&self, mut body: Relay, batches: &Batches) -> Result<()> {
-        body.send(if batches.has_events() { &self.events } else { &self.document })?;
+        match batches.form() {
+            Form::Events => body.send(&self.events)?,
+            Form::Lines => body.send(&self.line)?,
+            Form::Sequence => body.send([b"\x1e", &*self.line].concat())?,
+            Form::Document => body.send(&self.document)?,
+        }
         body.discard().await;
         Ok(())
     }

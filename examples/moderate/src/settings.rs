@@ -24,6 +24,8 @@ struct Settings {
     batch_bytes: usize,
     #[serde(default)]
     on_failure: OnFailure,
+    #[serde(default)]
+    other: Other,
     #[serde(default = "apology")]
     replacement: String,
     #[serde(default = "known_names")]
@@ -38,6 +40,14 @@ enum OnFailure {
     #[default]
     Closed,
     Open,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Other {
+    #[default]
+    Refuse,
+    Pass,
 }
 
 fn root() -> String {
@@ -89,24 +99,27 @@ pub fn read(config: &Config<'_>) -> Result<Moderator, ConfigError> {
     let timeout = Duration::from_millis(settings.timeout_ms.into());
     let client = Client::new(settings.cluster).with_timeout(timeout);
     client.post(&settings.path).check().map_err(|error| ConfigError::invalid("path", error))?;
+    let chunk = chunk(&settings.replacement);
     Ok(Moderator {
         service: Service { client, path: settings.path },
         batch_bytes: settings.batch_bytes,
         fails_open: settings.on_failure == OnFailure::Open,
-        events: events(&settings.replacement),
+        passes_others: settings.other == Other::Pass,
+        events: format!("data: {chunk}\n\ndata: [DONE]\n\n").into(),
+        line: format!("{chunk}\n").into(),
         document: document(&settings.replacement),
         names: Rc::new(Names { fields: settings.fields, objects: settings.objects }),
     })
 }
 
 /// How a stream ends in OpenAI's format when its answer was filtered.
-fn events(text: &str) -> Vec<u8> {
+fn chunk(text: &str) -> String {
     let delta = json!({ "content": text });
     let last = json!({
         "object": "chat.completion.chunk",
         "choices": [{ "index": 0, "delta": delta, "finish_reason": "content_filter" }],
     });
-    format!("data: {last}\n\ndata: [DONE]\n\n").into()
+    last.to_string()
 }
 
 /// And how a whole answer looks then.

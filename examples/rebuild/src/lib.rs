@@ -96,8 +96,10 @@ impl Filter<Tenants> for TenantsFilter {
         plugin: &Tenants,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
-        let Some(tenant) = headers.get("x-tenant")?.and_then(policies::name) else {
-            let reply = Reply::new(400).body(b"x-tenant has to name a tenant\n");
+        // All of its lines, with commas between them: an upstream may read another than the first.
+        let tenant = headers.property(&["request", "headers", "x-tenant"])?;
+        let Some(tenant) = tenant.and_then(|lines| policies::name(lines.bytes())) else {
+            let reply = Reply::new(400).body(b"x-tenant has to name one tenant\n");
             return headers.reply(&reply);
         };
         let path = headers.get(":path")?.unwrap_or_default();

@@ -16,6 +16,7 @@ macro_rules! tests {
         behaviour::tests! { $start =>
             one_worker_fetches_for_all
             nobody_tells_his_own_quota
+            nobody_is_two_users
             another_worker_takes_over_when_the_leader_is_gone
             a_table_that_fails_leaves_the_one_before
             a_configuration_that_is_only_tried_makes_no_call
@@ -81,6 +82,18 @@ pub fn nobody_tells_his_own_quota(start: Start) {
         host.run_for(SECOND).unwrap();
     }
     assert_eq!(quota(&mut host, "ada"), "100");
+}
+
+pub fn nobody_is_two_users(start: Start) {
+    let setup = workers(&["body = '{\"ada\": 100, \"bob\": 0}'"]);
+    let mut host = start(&setup, CONFIGURATION).unwrap();
+    host.run_for(SECOND).unwrap();
+    for (first, second) in [("ada", "bob"), ("eve", "bob"), ("", "ada")] {
+        let call = Call::get("/").header("x-user", first).header("x-user", second);
+        let outcome = host.send(call).unwrap();
+        assert_eq!(outcome.downstream.header(":status").unwrap(), "400", "{first}, {second}");
+    }
+    assert_eq!([quota(&mut host, "ada"), quota(&mut host, "bob")], ["100", "429"]);
 }
 
 pub fn another_worker_takes_over_when_the_leader_is_gone(start: Start) {

@@ -28,7 +28,8 @@ macro_rules! tests {
             streams_side_by_side_do_not_mix
             an_event_that_is_too_long_passes_or_ends_the_answer
             whole_answers_are_checked_too
-            other_answers_are_left_alone
+            lines_are_checked_like_events
+            other_answers_are_refused_or_left_alone
             what_cannot_be_read_is_refused_or_passes
             other_answers_cost_nothing_but_a_look
             bad_configurations_name_the_field
@@ -47,6 +48,9 @@ const PLAIN: &str = r#"{
     "cluster": { "type": "target", "cluster": "moderation", "host": "m" }, "path": "/check",
     "timeout_ms": 100, "batch_bytes": 40, "replacement": "Withheld."
 }"#;
+
+/// What begins a configuration that lets other answers pass.
+const PASS: &str = r#"{ "other": "pass","#;
 
 const UPSTREAMS: &str = r#"
 [cluster.moderation]
@@ -364,13 +368,63 @@ pub fn whole_answers_are_checked_too(starts: [Start; 2]) {
     }
 }
 
-pub fn other_answers_are_left_alone(starts: [Start; 2]) {
+pub fn lines_are_checked_like_events(starts: [Start; 2]) {
+    let line = |text: &str| format!("{{\"message\":{{\"content\":\"{text}\"}}}}\n");
+    let good = [line("All"), line(" is"), "\n".to_owned(), line(" well."), line("Bye")].concat();
+    let good = good.trim_end();
+    let first = line("First.");
+    let bad = [&*first, &line("Take a b"), &line("omb."), &line("Last.")].concat();
+    let ended = ENDED.lines().next().unwrap().strip_prefix("data: ").unwrap();
     for mut host in hosts(starts, PLAIN) {
-        let page = Answer::new(200).header("content-type", "text/html").body("a bomb");
-        assert_eq!(send(&mut host, page).downstream.text(), "a bomb");
-        let nothing = Answer::new(204).header("content-type", "application/json");
-        send(&mut host, nothing);
+        for (kind, begin) in [
+            ("application/x-ndjson", ""),
+            ("application/jsonl; charset=utf-8", ""),
+            ("application/json-seq", "\u{1e}"),
+        ] {
+            let written = |lines: &str| -> String {
+                let lines = lines.split_inclusive('\n');
+                lines
+                    .map(|line| if line == "\n" { line.into() } else { format!("{begin}{line}") })
+                    .collect()
+            };
+            for size in [7, 100, 9999] {
+                let answer = |lines: &str| {
+                    let answer = Answer::new(200).header("content-type", kind);
+                    answer.chunks(written(lines).as_bytes().chunks(size))
+                };
+                assert_eq!(send(&mut host, answer(good)).downstream.text(), written(good));
+                let expected = format!("{}{begin}{ended}\n", written(&first));
+                assert_eq!(send(&mut host, answer(&bad)).downstream.text(), expected, "{kind}");
+            }
+        }
+    }
+}
+
+pub fn other_answers_are_refused_or_left_alone(starts: [Start; 2]) {
+    let typed = |kind: Option<&str>| {
+        let answer = Answer::new(200).body("a bomb");
+        kind.map_or(answer.clone(), |kind| answer.header("content-type", kind))
+    };
+    let kinds = [Some("text/html"), Some("application/octet-stream"), Some(""), None];
+    for mut host in hosts(starts, PLAIN) {
+        for kind in kinds {
+            let outcome = host.send(Call::get("/").answer(typed(kind))).unwrap();
+            assert_eq!(outcome.downstream.header(":status").unwrap(), "502", "{kind:?}");
+            assert!(outcome.downstream.body.is_empty());
+        }
+        // What says that there is no answer.
+        let page = Answer::new(503).header("content-type", "text/plain").body("no upstream");
+        assert_eq!(send(&mut host, page).downstream.text(), "no upstream");
+        for nothing in [Answer::new(204), Answer::new(200)] {
+            let outcome = send(&mut host, nothing.header("content-type", "text/html"));
+            assert_ne!(outcome.downstream.header(":status").unwrap(), "502");
+        }
         assert!(host.take_callouts().is_empty());
+    }
+    for mut host in hosts(starts, &PLAIN.replacen('{', PASS, 1)) {
+        for kind in kinds {
+            assert_eq!(send(&mut host, typed(kind)).downstream.text(), "a bomb");
+        }
     }
 }
 
@@ -388,7 +442,7 @@ pub fn what_cannot_be_read_is_refused_or_passes(starts: [Start; 2]) {
 }
 
 pub fn other_answers_cost_nothing_but_a_look(starts: [Start; 2]) {
-    for mut host in hosts(starts, PLAIN) {
+    for mut host in hosts(starts, &PLAIN.replacen('{', PASS, 1)) {
         let page = Answer::new(200).header("content-type", "text/html");
         send(&mut host, page.chunks(["a"; 10]));
         let mut calls = |phase| host.ledger().host_calls(phase).into_iter().collect::<Vec<_>>();
@@ -409,6 +463,7 @@ pub fn bad_configurations_name_the_field(starts: [Start; 2]) {
         (PLAIN.replace("40", "0"), "batch_bytes: begins with 1"),
         (more(r#""fields": []"#), "fields: without any"),
         (more(r#""on_failure": "shut""#), "on_failure: unknown variant `shut`"),
+        (more(r#""other": "drop""#), "other: unknown variant `drop`"),
         (more(r#""x": 1"#), "x: unknown field `x`"),
     ];
     let setup = Setup::new().higress();

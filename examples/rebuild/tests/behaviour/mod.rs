@@ -143,6 +143,10 @@ pub fn names_that_are_none_are_refused(start: Start) {
     for call in [Call::get("/shop/1"), by(""), by("../admin"), by("a b"), by(&"x".repeat(65))] {
         assert_eq!(status(&mut host, call), "400");
     }
+    for (first, second) in [("jo", "mo"), ("jo", "jo"), ("jo", ""), ("", "jo")] {
+        let call = by(first).header("x-tenant", second);
+        assert_eq!(status(&mut host, call), "400", "whom the upstream would see");
+    }
     assert_eq!(fetched(&mut host), [""; 0]);
 }
 
