@@ -1,7 +1,9 @@
 //! What the tests that cross crates share.
 
+pub mod costs;
 pub mod guest;
 pub mod markdown;
+pub mod results;
 pub mod toolchains;
 
 use std::path::{Path, PathBuf};
