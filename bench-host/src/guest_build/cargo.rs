@@ -18,6 +18,8 @@ pub(super) struct Package {
     pub id: String,
     pub name: String,
     pub workspace_root: PathBuf,
+    /// Its library is a module and something else too, such as an `rlib` for its tests.
+    pub is_more_than_a_module: bool,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +33,14 @@ struct Listed {
     id: String,
     name: String,
     manifest_path: PathBuf,
+    #[serde(default)]
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(default)]
+    crate_types: Vec<String>,
 }
 
 /// Asks cargo for the package's name and workspace.
@@ -55,7 +65,11 @@ fn pick(metadata: Metadata, manifest: &Path) -> Option<Package> {
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let manifest = real(manifest);
     let ours = metadata.packages.into_iter().find(|p| real(&p.manifest_path) == manifest)?;
-    Some(Package { id: ours.id, name: ours.name, workspace_root: metadata.workspace_root })
+    let is_more_than_a_module = ours.targets.iter().any(|target| {
+        target.crate_types.len() > 1 && target.crate_types.iter().any(|kind| kind == "cdylib")
+    });
+    let workspace_root = metadata.workspace_root;
+    Some(Package { id: ours.id, name: ours.name, workspace_root, is_more_than_a_module })
 }
 
 fn folder_of(manifest: &Path) -> PathBuf {
@@ -69,8 +83,16 @@ pub(super) fn build(
     arguments: &[OsString],
 ) -> Result<PathBuf, GuestBuildError> {
     warn_of_flags(|variable| env::var_os(variable), io::stderr());
-    let mut child = cargo(place, "build")
+    // Cargo does not optimise over crates where an `rlib` comes out as well, whatever the profile
+    // says: a module would be larger by a tenth and more.
+    let (subcommand, only_the_module): (_, &[&str]) = if package.is_more_than_a_module {
+        ("rustc", &["--lib", "--crate-type", "cdylib"])
+    } else {
+        ("build", &[])
+    };
+    let mut child = cargo(place, subcommand)
         .arg("--message-format=json-render-diagnostics")
+        .args(only_the_module)
         .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
@@ -177,7 +199,7 @@ mod tests {
     #[test]
     fn the_package_is_picked_by_its_manifest() {
         let metadata = r#"{"packages":[
-            {"id":"path+file:///ws/a#0.1.0","name":"a","manifest_path":"/ws/a/Cargo.toml","targets":[]},
+            {"id":"path+file:///ws/a#0.1.0","name":"a","manifest_path":"/ws/a/Cargo.toml","targets":[{"crate_types":["cdylib","rlib"]}]},
             {"id":"path+file:///ws/b#b-plugin@0.1.0","name":"b-plugin","manifest_path":"/ws/b/Cargo.toml"}
             ],"workspace_root":"/ws","target_directory":"/ws/target","version":1}"#;
         let read = || serde_json::from_str::<Metadata>(metadata).unwrap();
@@ -185,6 +207,9 @@ mod tests {
         assert_eq!(package.name, "b-plugin");
         assert_eq!(package.id, "path+file:///ws/b#b-plugin@0.1.0");
         assert_eq!(package.workspace_root, Path::new("/ws"));
+        assert!(!package.is_more_than_a_module);
+        let other = pick(read(), Path::new("/ws/a/Cargo.toml")).unwrap();
+        assert!(other.is_more_than_a_module);
         assert!(pick(read(), Path::new("/ws/Cargo.toml")).is_none());
     }
 
