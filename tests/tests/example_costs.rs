@@ -104,9 +104,9 @@ data: [DONE]
             "moderate",
             format!(
                 r#"{{"cluster": {CLUSTER}, "path": "/moderate", "batch_bytes": 40,
-                     "replacement": "No."}}"#
+                     "replacement": "No.", "other": "pass"}}"#
             ),
-            vec![("no event stream", html()), ("an answer of one batch", stream())],
+            vec![("another answer", html()), ("an answer of one batch", stream())],
         ),
         (
             "prompt-guard",
