@@ -278,8 +278,7 @@ impl<P: Plugin> Driver<P> {
             return Ok(());
         }
         let error = match host::owned_buffer(&self.vm.arena, Buffer::ResponseBody, held, new) {
-            Ok(bytes) if bytes.len() == new => return relay.push(bytes),
-            Ok(bytes) => Error::ShortRead { wanted: new, got: bytes.len() },
+            Ok(bytes) => return relay.push(bytes),
             Err(error) => error,
         };
         crate::error!("{PHASE}: {error}");

@@ -176,10 +176,7 @@ impl<'a> Chunk<'a> {
     pub fn to_bytes(&mut self) -> Result<Bytes> {
         self.commit()?;
         let bytes = host::owned_buffer(&self.stream.0.vm.arena, self.buffer, 0, self.len)?;
-        match bytes.len() {
-            got if got != self.len => Err(Error::ShortRead { wanted: self.len, got }),
-            _ => Ok(bytes.into()),
-        }
+        Ok(bytes.into())
     }
 
     /// The bytes in windows of `size`, whose memory is that of one: so a body that the host has

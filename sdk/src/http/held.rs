@@ -112,12 +112,18 @@ impl HeldBody {
     /// The whole body, to be kept.
     ///
     /// # Cost
-    /// One host call, one allocation of the body's length; the host copies it there.
+    /// One host call, one allocation of the body's length; the host copies it there. Nothing of
+    /// that for an empty one.
+    ///
+    /// # Errors
+    /// [`Error::ShortRead`] when the host gives another length than it has announced.
     pub fn bytes(&self) -> Result<Bytes> {
-        let arena = &self.headers.handle.vm.arena;
+        let StreamHandle { vm, owner } = &self.headers.handle;
         self.headers.while_held(Error::BodyReleased, |_| {
-            let body = host::owned_buffer(arena, self.buffer, 0, usize::MAX)?;
-            Ok(Bytes::from(body))
+            match vm.holds.length(owner.context, self.headers.direction) {
+                0 => Ok(Bytes::new()),
+                length => host::owned_buffer(&vm.arena, self.buffer, 0, length).map(Bytes::from),
+            }
         })
     }
 
@@ -134,6 +140,8 @@ impl HeldBody {
                 check_sent_length(scope, self.headers.map, self.sent_length, body.len())?;
             }
             host::set_buffer(self.buffer, Place::All, body)?;
+            let StreamHandle { vm, owner } = &self.headers.handle;
+            vm.holds.set_length(owner.context, self.headers.direction, body.len());
             if self.headers.released {
                 Ok(())
             } else {

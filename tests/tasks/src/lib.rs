@@ -2,18 +2,25 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod announcing;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
 use bench_host::host::{Direction, HeaderMap, Received, StreamId};
 use bench_host::testing::{Setup, TestHost};
+use chunkwise::abi::Guest;
 use chunkwise::call::{Client, TargetCluster};
 use chunkwise::http::{
     BodyAction, EndedStream, HeadersAction, RequestHeaders, ResponseHeaders, Trailers,
     TrailersAction,
 };
-use chunkwise::{Chunk, Config, ConfigError, Filter, Host, OnError, Plugin, PluginContext, Result};
+use chunkwise::{
+    Chunk, Config, ConfigError, Driver, Filter, Host, OnError, Plugin, PluginContext, Result,
+};
+
+use announcing::Announcing;
 
 type OnStart = dyn Fn(Starting<'_>) -> Result<()>;
 type OnRequest = dyn Fn(&RequestHeaders<'_>) -> Result<HeadersAction>;
@@ -219,6 +226,37 @@ impl Case {
             (false, false) => setup.allow_stop_iteration().native::<Scripted<false, false>>(""),
         }
         .unwrap()
+    }
+
+    /// A plugin as a host of the test's own calls it, with the context 1 configured. Its host calls
+    /// go to the host in whose callback that happens, and every one of them is refused outside of
+    /// any.
+    pub fn bare(self, script: Script) -> Rc<dyn Guest> {
+        let before = SCRIPT.replace(Rc::new(script));
+        let guest = self.driver()();
+        guest.on_context_create(1, 0);
+        assert!(guest.on_configure(1, 0));
+        SCRIPT.set(before);
+        guest
+    }
+
+    /// Starts a plugin, whose calls these upstreams answer, on a host that announces bodies, at
+    /// their end, and answers to calls with so many bytes more than they have.
+    pub fn announcing(self, more: usize, upstreams: &str, script: Script) -> TestHost {
+        SCRIPT.set(Rc::new(script));
+        let setup = Setup::new().upstreams(upstreams).unwrap();
+        let setup = if self.higress { setup.higress() } else { setup.allow_stop_iteration() };
+        let setup = setup.with(|settings| settings.stop_is_stop_all = !self.higress);
+        setup.start(&Announcing { make: self.driver(), more }, "").unwrap()
+    }
+
+    fn driver(self) -> fn() -> Rc<dyn Guest> {
+        match (self.higress, self.refuse) {
+            (true, true) => || Rc::new(Driver::<Scripted<true, true>>::new()),
+            (true, false) => || Rc::new(Driver::<Scripted<true, false>>::new()),
+            (false, true) => || Rc::new(Driver::<Scripted<false, true>>::new()),
+            (false, false) => || Rc::new(Driver::<Scripted<false, false>>::new()),
+        }
     }
 
     /// Starts a plugin, whose calls these upstreams answer, on a host that loses frames which pass
