@@ -5,6 +5,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::control::SentLength;
+use super::field;
 use super::stream_view::StreamHandle;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
@@ -43,13 +44,21 @@ impl HeldHeaders {
     }
 
     /// Sets a header and removes all others of that name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.change(|_| host::set_header(self.map, name, value.as_ref()))
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
+        self.change(|_| host::set_header(self.map, name, value))
     }
 
     /// Adds a header behind those of the same name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.change(|_| host::add_header(self.map, name, value.as_ref()))
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
+        self.change(|_| host::add_header(self.map, name, value))
     }
 
     /// Removes all headers of a name; there need not be any.
