@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bench_host::host::Direction;
+use bench_host::host::{Direction, HeaderMap};
 use bench_host::testing::{Answer, Call, Setup};
 use chunkwise::http::{HeadersAction, Relay};
 use chunkwise::{Error, Result, time};
@@ -404,6 +404,32 @@ fn a_relay_without_its_task_sends_nothing() {
         assert!(closed.response.received.ended);
         assert_eq!(misuse(&mut host), [""; 0]);
     }
+}
+
+/// What is sent in the callback of the trailers leaves in it, and does not wait for the task.
+#[test]
+fn what_a_task_sends_when_trailers_come_leaves_at_once() {
+    let script = Script::new().response_headers(|headers| {
+        Ok(headers.relay(async |mut body| {
+            assert_eq!(body.next().await, None);
+            body.send("first")?;
+            time::sleep(Duration::from_millis(10)).await?;
+            body.send(" second")
+        }))
+    });
+    let mut host = Case { higress: true, refuse: true }.start(Setup::new(), script);
+    let stream = open(&mut host);
+    headers(&mut host, stream, Direction::Request, &[], true);
+    headers(&mut host, stream, Direction::Response, &[], false);
+    let trailers = HeaderMap::from(vec![("t".into(), "1".into())]);
+    let proxy = host.slot().proxy(stream).unwrap();
+    proxy.trailers(stream.context, Direction::Response, trailers);
+    assert_eq!(host.slot().stream(stream).unwrap().response.received.body(), b"first");
+    host.run_for(Duration::from_millis(20)).unwrap();
+    let closed = host.slot().close(stream).unwrap();
+    assert_eq!(closed.response.received.body(), b"first second");
+    assert!(closed.response.received.ended);
+    assert_eq!(log(&mut host), [""; 0]);
 }
 
 /// ... may fill it to the brim.
