@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
-mod announcing;
+mod distorted;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,7 +20,7 @@ use chunkwise::{
     Chunk, Config, ConfigError, Driver, Filter, Host, OnError, Plugin, PluginContext, Result,
 };
 
-use announcing::Announcing;
+use distorted::{Distorted, How};
 
 type OnStart = dyn Fn(Starting<'_>) -> Result<()>;
 type OnRequest = dyn Fn(&RequestHeaders<'_>) -> Result<HeadersAction>;
@@ -243,11 +243,20 @@ impl Case {
     /// Starts a plugin, whose calls these upstreams answer, on a host that announces bodies, at
     /// their end, and answers to calls with so many bytes more than they have.
     pub fn announcing(self, more: usize, upstreams: &str, script: Script) -> TestHost {
+        self.distorted(How::Announces(more), upstreams, script)
+    }
+
+    /// Starts a plugin on a host that says that a request's body is over while its headers are given.
+    pub fn too_early(self, script: Script) -> TestHost {
+        self.distorted(How::EndsTooEarly, AUTH, script)
+    }
+
+    fn distorted(self, how: How, upstreams: &str, script: Script) -> TestHost {
         SCRIPT.set(Rc::new(script));
         let setup = Setup::new().upstreams(upstreams).unwrap();
         let setup = if self.higress { setup.higress() } else { setup.allow_stop_iteration() };
         let setup = setup.with(|settings| settings.stop_is_stop_all = !self.higress);
-        setup.start(&Announcing { make: self.driver(), more }, "").unwrap()
+        setup.start(&Distorted { make: self.driver(), how }, "").unwrap()
     }
 
     fn driver(self) -> fn() -> Rc<dyn Guest> {

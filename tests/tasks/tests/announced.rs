@@ -1,7 +1,5 @@
 //! Hosts that give less than they have announced: a part of a body must not be taken for the whole.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::Cell;
 use std::rc::Rc;
 

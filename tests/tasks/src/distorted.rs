@@ -1,4 +1,4 @@
-//! A host that announces more than it has.
+//! Hosts that call a plugin otherwise than they should.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,35 +8,46 @@ use bench_host::engine::{self, Plugin, StartError};
 use bench_host::host::Host;
 use chunkwise::abi::Guest;
 
-/// A plugin whose host announces bodies, at their end, and answers to calls as longer than they are.
+/// A plugin whose host is not as it should be.
 #[derive(Clone)]
-pub(crate) struct Announcing {
+pub(crate) struct Distorted {
     pub make: fn() -> Rc<dyn Guest>,
-    /// By so many bytes.
-    pub more: usize,
+    pub how: How,
 }
 
-impl fmt::Debug for Announcing {
+/// What is wrong with a host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    /// Bodies, at their end, and answers to calls are announced with so many bytes more.
+    Announces(usize),
+    /// The end of a request's body is given while its headers are, so that there is no body.
+    EndsTooEarly,
+}
+
+impl fmt::Debug for Distorted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcing").field("more", &self.more).finish_non_exhaustive()
+        f.debug_struct("Distorted").field("how", &self.how).finish_non_exhaustive()
     }
 }
 
-impl Plugin for Announcing {
+impl Plugin for Distorted {
     fn guest(&self, host: Host) -> Result<Box<dyn engine::Guest>, StartError> {
-        let exports = Rc::new(Exports { inner: (self.make)(), more: self.more });
+        let exports = Rc::new(Exports { inner: (self.make)(), how: self.how });
         Ok(Box::new(NativeGuest::from_exports(exports, host)))
     }
 }
 
 struct Exports {
     inner: Rc<dyn Guest>,
-    more: usize,
+    how: How,
 }
 
 impl Exports {
     fn announced(&self, size: usize, end: bool) -> usize {
-        if end { size + self.more } else { size }
+        match self.how {
+            How::Announces(more) if end => size + more,
+            How::Announces(_) | How::EndsTooEarly => size,
+        }
     }
 }
 
@@ -58,7 +69,11 @@ impl Guest for Exports {
     }
 
     fn on_request_headers(&self, context: u32, headers: usize, end: bool) -> u32 {
-        self.inner.on_request_headers(context, headers, end)
+        let answer = self.inner.on_request_headers(context, headers, end);
+        match self.how {
+            How::EndsTooEarly if !end => self.inner.on_request_body(context, 0, true),
+            _ => answer,
+        }
     }
 
     fn on_request_body(&self, context: u32, size: usize, end: bool) -> u32 {
