@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod distorted;
+pub mod message;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -288,6 +289,17 @@ pub fn auth() -> Client {
 
 /// What the cluster `auth` answers: `ok` after 2 ms.
 pub const AUTH: &str = "[cluster.auth]\nlatency = \"2ms\"\n[[cluster.auth.http]]\nbody = \"ok\"\n";
+
+/// A cluster `auth` that answers the path `/7` after 7 ms, and so on up to 19.
+pub fn latencies() -> String {
+    let mut script = String::from("[cluster.auth]\n");
+    for latency in 1..20 {
+        script.push_str(&format!(
+            "[[cluster.auth.http]]\nmatch = {{ path = \"/{latency}\" }}\nlatency = \"{latency}ms\"\n"
+        ));
+    }
+    script
+}
 
 /// The lines of the log, those of the host about its misuse included.
 pub fn log(host: &mut TestHost) -> Vec<String> {

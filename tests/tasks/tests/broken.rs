@@ -2,8 +2,6 @@
 //!
 //! Plugins are called without a host here, where every host call is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
