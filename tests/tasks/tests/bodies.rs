@@ -1,7 +1,5 @@
 //! Bodies that are too long, empty, skipped, or not all there.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 

@@ -1,7 +1,5 @@
 //! Requests that go to their own route's upstream in another form.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
