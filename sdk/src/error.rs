@@ -49,6 +49,10 @@ pub enum Error {
     /// The host refused a call.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A header's name or value has a line break or a NUL (RFC 9110, 5.5): whoever the text came
+    /// from could write headers of their own.
+    #[error("the plugin gave a header with a line break or a NUL in its name or value")]
+    HeaderText,
     /// The headers have been sent on.
     #[error("the headers have been sent on: their callback has to answer Hold for this")]
     HeadersReleased,

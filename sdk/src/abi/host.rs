@@ -52,18 +52,19 @@ pub(crate) fn whole_buffer<'scope>(
     Ok(&*buffer_bytes(scope, buffer, 0, TO_THE_END)?)
 }
 
-/// Has the host write a part of a buffer into memory of its own, for bytes that are kept.
+/// Has the host write a part of a buffer into memory of its own, for bytes that are kept: as many as
+/// it has announced, or it is an error.
 pub(crate) fn owned_buffer(
     arena: &Arena,
     buffer: Buffer,
     start: usize,
     length: usize,
 ) -> Result<Vec<u8>> {
-    let length = length.min(TO_THE_END);
-    fetch_owned(arena, Vec::new(), "proxy_get_buffer_bytes", |data, size| {
+    let bytes = fetch_owned(arena, Vec::new(), "proxy_get_buffer_bytes", |data, size| {
         // SAFETY: both out pointers are live, see `fetch`.
         unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, length, data, size) }
-    })
+    })?;
+    whole(bytes, length)
 }
 
 /// The headers of the answer that is being delivered, written into a buffer that is used again.
@@ -76,11 +77,12 @@ pub(crate) fn call_headers(arena: &Arena, buffer: Vec<u8>) -> Result<Vec<u8>> {
 
 /// The body of the answer that is being delivered, written into a buffer that is used again.
 pub(crate) fn call_body(arena: &Arena, buffer: Vec<u8>, length: usize) -> Result<Vec<u8>> {
-    fetch_owned(arena, buffer, "proxy_get_buffer_bytes", |data, size| {
+    let bytes = fetch_owned(arena, buffer, "proxy_get_buffer_bytes", |data, size| {
         let body = Buffer::CallResponseBody as u32;
         // SAFETY: the out pointers are live, see `fetch`.
         unsafe { raw::proxy_get_buffer_bytes(body, 0, length, data, size) }
-    })
+    })?;
+    whole(bytes, length)
 }
 
 /// Where [`set_buffer`] puts its bytes: the three edits that every host has.
@@ -448,6 +450,14 @@ fn fetch_owned(
         Status::Ok => written.ok_or(Error::ForeignMemory { call }),
         Status::NotFound => Ok(Vec::new()),
         status => Err(HostError::new(call, status).into()),
+    }
+}
+
+/// A guard must not take a part of a body for the whole of it.
+fn whole(bytes: Vec<u8>, wanted: usize) -> Result<Vec<u8>> {
+    match bytes.len() {
+        got if got != wanted => Err(Error::ShortRead { wanted, got }),
+        _ => Ok(bytes),
     }
 }
 

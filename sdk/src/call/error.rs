@@ -69,6 +69,14 @@ pub enum CallError {
         /// The import that was called.
         call: &'static str,
     },
+    /// The host returned another number of bytes than it said the answer had.
+    #[error("the host returned {got} bytes of an answer whose body it had announced with {wanted}")]
+    ShortRead {
+        /// How many were announced.
+        wanted: usize,
+        /// How many came.
+        got: usize,
+    },
     /// The connection was lost while the call was under way; the service may have seen it.
     #[error("the connection was reset before an answer")]
     Reset,
@@ -92,6 +100,7 @@ impl CallError {
             }
             Error::Host(refused) => Self::Host(refused),
             Error::ForeignMemory { call } => Self::ForeignMemory { call },
+            Error::ShortRead { wanted, got } => Self::ShortRead { wanted, got },
             Error::Call(error) => error,
             // No other error comes out of a host call that reads or sends.
             _ => Self::Host(HostError::new("proxy_http_call", Status::InternalFailure)),

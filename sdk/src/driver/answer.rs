@@ -32,19 +32,24 @@ pub(super) enum Ran<A> {
 #[cold]
 #[inline(never)]
 pub(super) fn failed<P: Plugin, A>(phase: &'static str, error: Error) -> Ran<A> {
-    crate::error!("{phase}: {error}");
-    let on_error = match error {
+    match error {
         // Bytes of the body are gone: what is left of it must not look whole.
-        Error::Withheld { .. } => OnError::Refuse,
-        _ => P::ON_ERROR,
-    };
-    match on_error {
-        OnError::Continue => Ran::Skipped,
-        OnError::Refuse => {
-            if let Err(error) = Reply::new(500).details("plugin_error").send() {
-                crate::error!("{phase}: could not answer with 500: {error}");
-            }
-            Ran::Refused
+        Error::Withheld { .. } => failed_for_good(phase, error),
+        _ if P::ON_ERROR == OnError::Refuse => failed_for_good(phase, error),
+        _ => {
+            crate::error!("{phase}: {error}");
+            Ran::Skipped
         }
     }
+}
+
+/// A failure after which the stream cannot go on, whatever the plugin says of errors.
+#[cold]
+#[inline(never)]
+pub(super) fn failed_for_good<A>(phase: &'static str, error: Error) -> Ran<A> {
+    crate::error!("{phase}: {error}");
+    if let Err(error) = Reply::new(500).details("plugin_error").send() {
+        crate::error!("{phase}: could not answer with 500: {error}");
+    }
+    Ran::Refused
 }

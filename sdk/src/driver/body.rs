@@ -64,7 +64,7 @@ impl<P: Plugin> Driver<P> {
                     HOLD_BODY
                 }
                 Ran::Answered(Verdict::Wait(task)) => {
-                    self.wait_with_body(stream, direction, task, HOLD_BODY)
+                    self.wait_with_body(stream, direction, left, task, HOLD_BODY)
                 }
                 Ran::Answered(Verdict::Hold | Verdict::Pass) | Ran::Skipped => {
                     if size > 0 {
@@ -121,18 +121,19 @@ impl<P: Plugin> Driver<P> {
         !is_refused
     }
 
-    /// Holds a whole body until a task has ended.
+    /// Holds a whole body of this length until a task has ended.
     pub(super) fn wait_with_body(
         &self,
         stream: &mut Stream<P>,
         direction: Direction,
+        length: usize,
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
         let side = stream.control.side(direction);
         side.given_away.set(true);
         side.waiting.set(true);
-        self.wait_for(stream, Purpose::Body(direction), task, stop)
+        self.wait_for(stream, Purpose::Body(direction), length, task, stop)
     }
 
     /// A part of a body that the filter does not get.
@@ -160,7 +161,7 @@ impl<P: Plugin> Driver<P> {
         }
         side.ended.set(true);
         side.waiting.set(true);
-        self.give_reply(stream, true, Purpose::Body(direction), HOLD_BODY)
+        self.give_reply(stream, Some(size), Purpose::Body(direction), HOLD_BODY)
     }
 }
 

@@ -72,31 +72,34 @@ impl<P: Plugin> Contexts<P> {
         self.streams.borrow_mut().get_mut(id)?.take()
     }
 
-    /// Puts a stream back, unless it was closed meanwhile (and its id perhaps used again).
+    /// Puts a stream back, unless it was closed meanwhile (and its id perhaps used again): then it
+    /// is the answer, to be [retired](Self::retire).
     #[inline]
-    pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) {
-        let mut streams = self.streams.borrow_mut();
-        match streams.get_mut(id) {
-            Some(slot @ None) => *slot = Some(stream),
-            _ => {
-                drop(streams);
-                self.retire(stream);
+    #[must_use]
+    pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) -> Option<Box<Stream<P>>> {
+        match self.streams.borrow_mut().get_mut(id) {
+            Some(slot @ None) => {
+                *slot = Some(stream);
+                None
             }
+            _ => Some(stream),
         }
     }
 
-    /// Forgets a context. A stream whose callback is running is retired when that ends.
-    pub fn close(&self, id: u32) {
+    /// Forgets a context. The answer is its stream, to be [retired](Self::retire); one whose
+    /// callback is running is given when that ends.
+    #[must_use]
+    pub fn close(&self, id: u32) -> Option<Box<Stream<P>>> {
         let stream = self.streams.borrow_mut().remove(id);
-        if let Some(Some(stream)) = stream {
-            self.retire(stream);
-            return;
+        if let Some(stream) = stream {
+            return stream;
         }
         let mut plugins = self.plugins.borrow_mut();
         let closed = plugins.iter().position(|(known, _)| *known == id);
         let plugin = closed.map(|at| plugins.swap_remove(at));
         drop(plugins);
         drop(plugin);
+        None
     }
 
     fn plugin(&self, id: u32) -> Option<Rc<P>> {
@@ -104,8 +107,9 @@ impl<P: Plugin> Contexts<P> {
         plugins.iter().find(|(known, _)| *known == id)?.1.clone()
     }
 
+    /// Keeps the memory of a stream that has ended.
     #[cold]
-    fn retire(&self, mut stream: Box<Stream<P>>) {
+    pub fn retire(&self, mut stream: Box<Stream<P>>) {
         *stream = Stream::empty();
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE {

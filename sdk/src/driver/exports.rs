@@ -164,7 +164,9 @@ impl<P: Plugin> Guest for Driver<P> {
             self.vm.tasks.close(context);
             self.vm.timers.close(context);
             self.vm.holds.close(context);
-            self.contexts.close(context);
+            if let Some(stream) = self.contexts.close(context) {
+                self.retire(stream);
+            }
         });
     }
 }
@@ -198,6 +200,14 @@ impl<P: Plugin> Driver<P> {
             _ => read(host::call_body(arena, pool.take(), body_size))?,
         };
         CallReply::new(&self.vm, headers, body)
+    }
+
+    /// Ends a stream that has no context any more. Its filter may not know yet: a host that ended it
+    /// in the middle of its own callback could not tell it.
+    #[cold]
+    pub(super) fn retire(&self, mut stream: Box<Stream<P>>) {
+        self.done(&mut stream);
+        self.contexts.retire(stream);
     }
 
     fn done(&self, stream: &mut Stream<P>) {

@@ -68,7 +68,7 @@ impl<P: Plugin> Driver<P> {
                 PASS
             }
             HeadersAction::Wait(task) => {
-                self.wait_for(stream, Purpose::Headers(direction), task.0, STOP_ALL)
+                self.wait_for(stream, Purpose::Headers(direction), 0, task.0, STOP_ALL)
             }
             HeadersAction::Relay(_) if end_of_stream => PASS,
             HeadersAction::Relay(relaying) => {
@@ -93,16 +93,17 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
-    /// Starts a task, and answers `stop` while it waits.
+    /// Starts a task, and answers `stop` while it waits; of the body, `length` bytes are there.
     pub(super) fn wait_for(
         &self,
         stream: &mut Stream<P>,
         purpose: Purpose,
+        length: usize,
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
         if let Purpose::Headers(direction) | Purpose::Body(direction) = purpose {
-            self.vm.holds.begin(stream.control.context, direction);
+            self.vm.holds.begin(stream.control.context, direction, length);
         }
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
             Started::Waiting(_) => stop,
@@ -126,21 +127,21 @@ impl<P: Plugin> Driver<P> {
             side.given_away.set(true);
             return HOLD_HEADERS;
         }
-        self.give_reply(stream, false, Purpose::Headers(Direction::Response), STOP_ALL)
+        self.give_reply(stream, None, Purpose::Headers(Direction::Response), STOP_ALL)
     }
 
-    /// Gives the whole response to whoever waits for it.
+    /// Gives the whole response to whoever waits for it; `body` is the length of one that has one.
     pub(super) fn give_reply(
         &self,
         stream: &mut Stream<P>,
-        has_body: bool,
+        body: Option<usize>,
         purpose: Purpose,
         stop: u32,
     ) -> u32 {
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
         let handle = StreamHandle { vm: Rc::clone(&self.vm), owner: stream.control.owner() };
-        let task = (on_reply.0)(RouteReply::new(handle, has_body));
-        self.wait_for(stream, purpose, task, stop)
+        let task = (on_reply.0)(RouteReply::new(handle, body.is_some()));
+        self.wait_for(stream, purpose, body.unwrap_or(0), task, stop)
     }
 
     /// Asks the host for a fresh VM when it is time for one.

@@ -21,6 +21,7 @@ mod trailers;
 
 use std::cell::Cell;
 use std::fmt;
+use std::mem;
 use std::rc::Rc;
 
 use crate::abi::Direction;
@@ -28,8 +29,8 @@ use crate::error::Result;
 use crate::http::Site;
 use crate::log;
 use crate::plugin::{Host, Plugin};
-use crate::vm::{Tasks, Vm};
-use answer::{PASS, Ran, failed};
+use crate::vm::{Before, Tasks, Vm};
+use answer::{PASS, Ran, failed, failed_for_good};
 #[cfg(feature = "proxy-wasm")]
 pub(crate) use body::{Verdict, settle};
 use contexts::Contexts;
@@ -91,11 +92,13 @@ impl<P: Plugin> Driver<P> {
     /// Runs a callback of a context, and then what it has woken.
     fn callback<A>(&self, context: u32, work: impl FnOnce() -> A) -> A {
         let before = self.vm.enter(context);
+        let guard = WhenPanicking { driver: self, before };
         log::callback_begins();
         let answer = work();
         if before.is_outermost() && self.vm.has_work() {
             self.settle();
         }
+        mem::forget(guard);
         self.vm.leave(before);
         answer
     }
@@ -108,6 +111,7 @@ impl<P: Plugin> Driver<P> {
         work: impl FnOnce(&mut Stream<P>) -> u32,
     ) -> u32 {
         let before = self.vm.enter(context);
+        let guard = WhenPanicking { driver: self, before };
         if before.is_outermost() {
             self.vm.answering.set(context);
         }
@@ -124,6 +128,7 @@ impl<P: Plugin> Driver<P> {
             }
             self.vm.answering.set(0);
         }
+        mem::forget(guard);
         self.vm.leave(before);
         answer
     }
@@ -131,7 +136,9 @@ impl<P: Plugin> Driver<P> {
     fn with_stream<A>(&self, context: u32, pass: A, work: impl FnOnce(&mut Stream<P>) -> A) -> A {
         let Some(mut stream) = self.contexts.take(context) else { return pass };
         let answer = work(&mut stream);
-        self.contexts.put_back(context, stream);
+        if let Some(gone) = self.contexts.put_back(context, stream) {
+            self.retire(gone);
+        }
         answer
     }
 
@@ -153,6 +160,11 @@ impl<P: Plugin> Driver<P> {
             Err(error) => {
                 // Whatever state the filter was in, it is not asked again.
                 stream.filter = None;
+                if stream.control.rewritten.get() {
+                    // Nor is there anybody for the response in its other form.
+                    drop(stream.control.on_reply.take());
+                    return failed_for_good(phase, error);
+                }
                 failed::<P, A>(phase, error)
             }
         }
@@ -167,5 +179,25 @@ impl<P: Plugin> Driver<P> {
         {
             crate::error!("timers: {error}");
         }
+    }
+}
+
+/// Leaves a callback whose code has panicked, which a native host survives. Any other end forgets
+/// it, and a module has no such end: there a panic aborts, and nothing of this is compiled.
+struct WhenPanicking<'a, P: Plugin> {
+    driver: &'a Driver<P>,
+    before: Before,
+}
+
+impl<P: Plugin> Drop for WhenPanicking<'_, P> {
+    #[cold]
+    fn drop(&mut self) {
+        let Driver { vm, answering, let_go, .. } = self.driver;
+        if self.before.is_outermost() {
+            vm.answering.set(0);
+            answering.set(None);
+            let_go.set(false);
+        }
+        vm.leave(self.before);
     }
 }

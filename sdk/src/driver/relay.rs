@@ -89,12 +89,14 @@ impl<P: Plugin> Driver<P> {
             None => relay.is_starving(),
         };
         if passes && relay.must_hold.get() {
-            self.nudge(stream, relay);
+            if let Err(error) = self.nudge(stream, relay, size) {
+                self.check_relay(stream, relay, Err(error));
+                return DROP_BODY;
+            }
             return self.hold(stream, relay, size);
         }
         if passes && let Err(error) = relay.put_out() {
-            self.refuse_relay(stream);
-            let _ = failed::<P, ()>(PHASE, error);
+            self.check_relay(stream, relay, Err(error));
             return DROP_BODY;
         }
         let side = stream.control.side(RESPONSE);
@@ -121,16 +123,18 @@ impl<P: Plugin> Driver<P> {
         HOLD_BODY
     }
 
-    /// Sets a timer for what can only be done outside of the body's callbacks.
-    fn nudge(&self, stream: &Stream<P>, relay: &RelayState) {
+    /// Sets a timer for what can only be done outside of the body's callbacks. The response waits
+    /// for it, with `bytes` that the host holds: without a timer it would for ever.
+    fn nudge(&self, stream: &Stream<P>, relay: &RelayState, bytes: usize) -> Result<()> {
         if relay.nudged.replace(true) {
-            return;
+            return Ok(());
         }
         let soon = Box::pin(async { time::sleep(SOON).await.map(|()| Resume::Continue) });
         let started = Tasks::start(&self.vm, stream.control.owner(), Purpose::Nudge, soon);
-        if let Started::Ended(Err(error)) = started {
-            crate::error!("{PHASE}: {error}");
-        }
+        let Started::Ended(Err(error)) = started else { return Ok(()) };
+        relay.nudged.set(false);
+        crate::error!("{PHASE}: {error}");
+        Err(Error::Withheld { bytes })
     }
 
     pub(super) fn relay_nudged(&self, stream: &mut Stream<P>) {
@@ -149,7 +153,10 @@ impl<P: Plugin> Driver<P> {
         let result = self.poll_relay(relay).unwrap_or(Ok(None));
         match result {
             Ok(None) if relay.task.get().is_some() => {
+                // What the task has sent meanwhile was meant for a chunk, and none comes any more.
+                let sent = relay.inject.get().map_or(Ok(()), |inject| relay.flush(inject));
                 relay.stopped.set(true);
+                self.check_relay(stream, relay, sent);
                 return HOLD_TRAILERS;
             }
             Ok(_) => (),
@@ -168,8 +175,7 @@ impl<P: Plugin> Driver<P> {
                 PASS
             }
             Err(error) => {
-                self.refuse_relay(stream);
-                let _ = failed::<P, ()>(PHASE, error);
+                self.check_relay(stream, relay, Err(error));
                 HOLD_TRAILERS
             }
         }
@@ -185,12 +191,20 @@ impl<P: Plugin> Driver<P> {
         self.check_relay(stream, &relay, goes_on);
     }
 
+    /// Refuses a response that the host would not let go: what is left of it must not look whole,
+    /// and it must not wait for ever either.
     fn check_relay(&self, stream: &Stream<P>, relay: &RelayState, done: Result<()>) {
-        if let Err(error) = done {
-            self.cancel_relay(relay);
-            self.refuse_relay(stream);
-            let _ = failed::<P, ()>(PHASE, error);
-        }
+        let error = match done {
+            Ok(()) => return,
+            Err(error @ Error::Withheld { .. }) => error,
+            Err(error) => {
+                crate::error!("{PHASE}: {error}");
+                Error::Withheld { bytes: relay.unsent() }
+            }
+        };
+        self.cancel_relay(relay);
+        self.refuse_relay(stream);
+        let _ = failed::<P, ()>(PHASE, error);
     }
 
     fn relay_waits(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
@@ -200,8 +214,7 @@ impl<P: Plugin> Driver<P> {
         // Everything that the host holds was answered: it may go, as what it has become.
         if relay.stopped.get() && relay.is_starving() && !relay.ended.get() {
             if self.is_answering(stream) {
-                self.nudge(stream, relay);
-                return Ok(());
+                return self.nudge(stream, relay, stream.control.side(RESPONSE).held.get());
             }
             self.send_rest(stream, relay)?;
             relay.stopped.set(false);
@@ -232,8 +245,7 @@ impl<P: Plugin> Driver<P> {
     fn let_rest_go(&self, stream: &Stream<P>, relay: &RelayState) -> Result<()> {
         relay.release();
         if self.is_answering(stream) {
-            self.nudge(stream, relay);
-            return Ok(());
+            return self.nudge(stream, relay, stream.control.side(RESPONSE).held.get());
         }
         let can_inject = relay.inject.get().is_some();
         if !relay.stopped.get() && !can_inject && (relay.has_out() || relay.must_hold.get()) {
@@ -278,8 +290,7 @@ impl<P: Plugin> Driver<P> {
             return Ok(());
         }
         let error = match host::owned_buffer(&self.vm.arena, Buffer::ResponseBody, held, new) {
-            Ok(bytes) if bytes.len() == new => return relay.push(bytes),
-            Ok(bytes) => Error::ShortRead { wanted: new, got: bytes.len() },
+            Ok(bytes) => return relay.push(bytes),
             Err(error) => error,
         };
         crate::error!("{PHASE}: {error}");
@@ -327,7 +338,6 @@ impl RelayState {
     fn put_out(&self) -> Result<()> {
         let out = self.take_out();
         let result = host::set_buffer(Buffer::ResponseBody, Place::All, &out);
-        self.recycle(out);
-        result
+        self.sent(out, result)
     }
 }

@@ -57,7 +57,9 @@ impl<P: Plugin> Driver<P> {
                 Some(relay) => self.relay_trailers(stream, &relay),
                 None => {
                     side.waiting.set(true);
-                    self.give_reply(stream, true, Purpose::Body(direction), HOLD_TRAILERS)
+                    let length = side.held.get();
+                    let purpose = Purpose::Body(direction);
+                    self.give_reply(stream, Some(length), purpose, HOLD_TRAILERS)
                 }
             };
         }
@@ -81,7 +83,7 @@ impl<P: Plugin> Driver<P> {
         }
         match ran {
             Ran::Answered(Verdict::Wait(task)) => {
-                self.wait_with_body(stream, direction, task, HOLD_TRAILERS)
+                self.wait_with_body(stream, direction, left, task, HOLD_TRAILERS)
             }
             Ran::Answered(Verdict::Pass | Verdict::Hold) | Ran::Skipped => pass(stream, direction),
             Ran::Refused => {

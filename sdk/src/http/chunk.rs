@@ -176,10 +176,7 @@ impl<'a> Chunk<'a> {
     pub fn to_bytes(&mut self) -> Result<Bytes> {
         self.commit()?;
         let bytes = host::owned_buffer(&self.stream.0.vm.arena, self.buffer, 0, self.len)?;
-        match bytes.len() {
-            got if got != self.len => Err(Error::ShortRead { wanted: self.len, got }),
-            _ => Ok(bytes.into()),
-        }
+        Ok(bytes.into())
     }
 
     /// The bytes in windows of `size`, whose memory is that of one: so a body that the host has
@@ -272,7 +269,9 @@ impl<'a> Chunk<'a> {
     /// [`Error::BodyIncomplete`] before the last chunk, [`Error::HeadersReleased`] when the request's
     /// headers did not [wait](super::HeadersAction::Hold), [`Error::BodyReleased`] for a new body
     /// where trailers end one of no bytes, and [`Error::Call`] for a method, URL or header that no
-    /// [`Request`](crate::call::Request) may have either. Nothing has been changed then.
+    /// [`Request`](crate::call::Request) may have either. Nothing has been changed then. The host's
+    /// may come half-way, so a request whose callback fails behind this is refused, whatever
+    /// [`ON_ERROR`](crate::Plugin::ON_ERROR) says.
     pub fn route<F>(&mut self, call: &RouteCall, task: F) -> Result<BodyAction>
     where
         F: AsyncFnOnce(RouteReply) -> Result<Resume> + 'static,
@@ -285,13 +284,16 @@ impl<'a> Chunk<'a> {
         if call.body.is_some() {
             self.writable()?;
         }
-        for (header, original) in [
-            (":method", "x-envoy-original-method"),
-            (":path", "x-envoy-original-path"),
-            (":authority", "x-envoy-original-host"),
-        ] {
-            if let Some(value) = headers.get(header)? {
-                headers.set(original, value)?;
+        let originals = [
+            ("x-envoy-original-method", headers.get(":method")?),
+            ("x-envoy-original-path", headers.get(":path")?),
+            ("x-envoy-original-host", headers.get(":authority")?),
+        ];
+        // From here on, the request is neither the one nor the other until all of this is done.
+        self.stream.0.control.rewritten.set(true);
+        for (name, value) in originals {
+            if let Some(value) = value {
+                headers.set(name, value)?;
             }
         }
         headers.remove("accept-encoding")?;

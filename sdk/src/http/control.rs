@@ -60,6 +60,9 @@ pub(crate) struct Control {
     pub root: u32,
     /// A request header was changed, so the host chooses the route again.
     pub route_cleared: Cell<bool>,
+    /// The request was rewritten for its route, or a part of it was: it must not go on when its
+    /// callback fails.
+    pub rewritten: Cell<bool>,
     /// What waits for the response to a rewritten request.
     pub on_reply: RefCell<Option<OnReply>>,
     /// The response is that to a rewritten request, of which the filter sees nothing.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::action::{HeadersAction, Relaying, Resume, Task};
 use super::control::{BodyMode, Site};
+use super::field;
 use super::held::HeldHeaders;
 use super::relay::{Relay, RelayBegin, RelayState};
 use super::stream_view::{Stream, VIA_UPSTREAM};
@@ -57,9 +58,13 @@ impl<'a> Headers<'a> {
     }
 
     /// Sets a header and removes all others of that name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value, and the host's.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
         self.changes();
-        host::set_header(self.map, name, value.as_ref())
+        host::set_header(self.map, name, value)
     }
 
     /// Puts these headers in the place of all, pseudo headers included.
@@ -73,8 +78,12 @@ impl<'a> Headers<'a> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::TooManyHeaders`] for what hosts would read as none at all, and the host's.
+    /// [`Error::TooManyHeaders`] for what hosts would read as none at all, [`Error::HeaderText`] as
+    /// for [`set`](Self::set), and the host's.
     pub fn set_all<N: AsRef<[u8]>, V: AsRef<[u8]>>(&self, headers: &[(N, V)]) -> Result<()> {
+        for (name, value) in headers {
+            field::checked(name.as_ref(), value.as_ref())?;
+        }
         with_scratch(|pairs| {
             pairs::write(headers, pairs)?;
             self.changes();
@@ -83,9 +92,13 @@ impl<'a> Headers<'a> {
     }
 
     /// Adds a header behind those of the same name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value, and the host's.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
         self.changes();
-        host::add_header(self.map, name, value.as_ref())
+        host::add_header(self.map, name, value)
     }
 
     /// Removes all headers of a name; there need not be any.

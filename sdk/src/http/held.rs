@@ -5,6 +5,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use super::control::SentLength;
+use super::field;
 use super::stream_view::StreamHandle;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
@@ -43,13 +44,21 @@ impl HeldHeaders {
     }
 
     /// Sets a header and removes all others of that name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value.
     pub fn set(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.change(|_| host::set_header(self.map, name, value.as_ref()))
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
+        self.change(|_| host::set_header(self.map, name, value))
     }
 
     /// Adds a header behind those of the same name.
+    ///
+    /// # Errors
+    /// [`Error::HeaderText`] for a line break or a NUL in name or value.
     pub fn add(&self, name: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.change(|_| host::add_header(self.map, name, value.as_ref()))
+        let value = field::checked(name.as_bytes(), value.as_ref())?;
+        self.change(|_| host::add_header(self.map, name, value))
     }
 
     /// Removes all headers of a name; there need not be any.
@@ -112,12 +121,18 @@ impl HeldBody {
     /// The whole body, to be kept.
     ///
     /// # Cost
-    /// One host call, one allocation of the body's length; the host copies it there.
+    /// One host call, one allocation of the body's length; the host copies it there. Nothing of
+    /// that for an empty one.
+    ///
+    /// # Errors
+    /// [`Error::ShortRead`] when the host gives another length than it has announced.
     pub fn bytes(&self) -> Result<Bytes> {
-        let arena = &self.headers.handle.vm.arena;
+        let StreamHandle { vm, owner } = &self.headers.handle;
         self.headers.while_held(Error::BodyReleased, |_| {
-            let body = host::owned_buffer(arena, self.buffer, 0, usize::MAX)?;
-            Ok(Bytes::from(body))
+            match vm.holds.length(owner.context, self.headers.direction) {
+                0 => Ok(Bytes::new()),
+                length => host::owned_buffer(&vm.arena, self.buffer, 0, length).map(Bytes::from),
+            }
         })
     }
 
@@ -134,6 +149,8 @@ impl HeldBody {
                 check_sent_length(scope, self.headers.map, self.sent_length, body.len())?;
             }
             host::set_buffer(self.buffer, Place::All, body)?;
+            let StreamHandle { vm, owner } = &self.headers.handle;
+            vm.holds.set_length(owner.context, self.headers.direction, body.len());
             if self.headers.released {
                 Ok(())
             } else {

@@ -183,13 +183,21 @@ impl RelayState {
         mem::take(&mut *self.out.borrow_mut())
     }
 
-    /// Gives a buffer back that [`take_out`](Self::take_out) gave.
-    pub fn recycle(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    /// Gives a buffer back that [`take_out`](Self::take_out) gave, with what came of sending it.
+    pub fn sent(&self, mut buffer: Vec<u8>, result: Result<()>) -> Result<()> {
+        if result.is_ok() {
+            buffer.clear();
+        }
         let mut out = self.out.borrow_mut();
         if out.is_empty() {
             *out = buffer;
         }
+        result
+    }
+
+    /// Bytes that the client has not got.
+    pub fn unsent(&self) -> usize {
+        self.queued.get() + self.out.borrow().len()
     }
 
     /// Whether something waits to be sent.
@@ -265,8 +273,7 @@ impl RelayState {
             return Ok(());
         }
         let result = inject(&out);
-        self.recycle(out);
-        result
+        self.sent(out, result)
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::action::Replied;
+use super::field;
 use crate::abi::{host, pairs};
 use crate::error::Result;
 
@@ -38,7 +39,8 @@ impl<'a> Reply<'a> {
         Self { status, details: "".into(), headers: Vec::new(), body: "".into(), grpc_status: None }
     }
 
-    /// Adds a header.
+    /// Adds a header. One with a line break or a NUL in its name or value is
+    /// [`Error::HeaderText`](crate::Error::HeaderText) when the reply is sent.
     #[must_use]
     pub fn header(
         mut self,
@@ -73,6 +75,9 @@ impl<'a> Reply<'a> {
     }
 
     pub(crate) fn send(&self) -> Result<Replied> {
+        for (name, value) in &self.headers {
+            field::checked(name.as_ref(), value.as_ref())?;
+        }
         let mut headers = Vec::new();
         pairs::write(&self.headers, &mut headers)?;
         let status = self.status.into();

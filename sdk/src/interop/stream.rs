@@ -209,7 +209,9 @@ impl<A: Copy> Stream<A> {
             Ok(Answer::Proceed) => self.proceed,
             Ok(Answer::Pause) => self.pause,
             Err(error) => {
-                self.state = failed(direction, phase, error, self.on_error);
+                let for_good = control.rewritten.get();
+                let on_error = if for_good { OnError::Refuse } else { self.on_error };
+                self.state = failed(direction, phase, error, on_error);
                 if self.state == State::PassedOver { self.proceed } else { self.pause }
             }
         }

@@ -5,6 +5,7 @@
 
 mod calls;
 mod current;
+mod deadlines;
 mod holds;
 mod host_timer;
 mod pool;
@@ -22,10 +23,11 @@ use crate::rules::last_good::LastGood;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
+pub(crate) use deadlines::TimerId;
 pub(crate) use holds::Holds;
 pub(crate) use pool::Pool;
 pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
-pub(crate) use timers::{TimerId, Timers};
+pub(crate) use timers::Timers;
 
 /// One VM.
 #[derive(Debug, Default)]

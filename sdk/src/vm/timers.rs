@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::mem;
 use std::task::Waker;
 
+use super::deadlines::{Deadlines, TimerId};
 use super::host_timer::HostTimer;
 use crate::abi::host;
 use crate::error::Result;
@@ -18,32 +19,24 @@ use crate::error::Result;
 /// The host's timer is set when something is due before it fires, and when it has fired and goes on
 /// with another period than is needed. What is cancelled leaves it alone: a limit on how long a
 /// request may take, set and cancelled for every request, costs no host call but now and then one.
+/// For the work in the plugin, see [`Deadlines`].
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    waiting: RefCell<Vec<Timer>>,
+    waiting: RefCell<Deadlines<Timer>>,
     hosts: RefCell<Vec<HostTimer>>,
-    made: Cell<u64>,
     changed: Cell<bool>,
 }
 
 #[derive(Debug)]
 struct Timer {
-    number: u64,
     root: u32,
-    due: u64,
     waker: Waker,
 }
-
-/// A timer that has been set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TimerId(u64);
 
 impl Timers {
     /// Wakes somebody at a time of the host's clock.
     pub fn set(&self, root: u32, due: u64, waker: Waker) -> TimerId {
-        let number = self.made.get() + 1;
-        self.made.set(number);
-        self.waiting.borrow_mut().push(Timer { number, root, due, waker });
+        let id = self.waiting.borrow_mut().insert(due, Timer { root, waker });
         let mut hosts = self.hosts.borrow_mut();
         let host = match hosts.iter_mut().find(|host| host.root == root) {
             Some(known) => known,
@@ -52,19 +45,19 @@ impl Timers {
         if host.is_too_late_for(due) {
             self.changed.set(true);
         }
-        TimerId(number)
+        id
     }
 
     /// Whether its time has not come.
     pub fn is_waiting(&self, id: TimerId) -> bool {
-        self.waiting.borrow().iter().any(|timer| timer.number == id.0)
+        self.waiting.borrow_mut().get_mut(id).is_some()
     }
 
     /// Whoever waits for it may have moved to another task.
     pub fn update(&self, id: TimerId, waker: &Waker) {
         let mut new = waker.clone();
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(timer) = waiting.iter_mut().find(|timer| timer.number == id.0) {
+        if let Some(timer) = waiting.get_mut(id) {
             mem::swap(&mut timer.waker, &mut new);
         }
         // Dropped without the borrow: the last of a combinator's wakers may drop a future.
@@ -74,10 +67,8 @@ impl Timers {
 
     /// Nobody waits for it any more.
     pub fn cancel(&self, id: TimerId) {
-        let mut waiting = self.waiting.borrow_mut();
-        let at = waiting.iter().position(|timer| timer.number == id.0);
-        let timer = at.map(|at| waiting.swap_remove(at));
-        drop(waiting);
+        let timer = self.waiting.borrow_mut().remove(id);
+        // Dropped without the borrow, as above.
         drop(timer);
     }
 
@@ -87,14 +78,9 @@ impl Timers {
         self.changed.set(true);
         HostTimer::fired(&mut self.hosts.borrow_mut(), now);
         loop {
-            let mut waiting = self.waiting.borrow_mut();
             // The earliest first, so that what is due in order is woken in order.
-            let due = waiting.iter().enumerate().filter(|(_, timer)| timer.due <= now);
-            let Some((at, _)) = due.min_by_key(|(_, timer)| (timer.due, timer.number)) else {
-                return;
-            };
-            let timer = waiting.swap_remove(at);
-            drop(waiting);
+            let timer = self.waiting.borrow_mut().pop_due(now);
+            let Some(timer) = timer else { return };
             timer.waker.wake();
         }
     }
@@ -164,18 +150,28 @@ impl Timers {
 
     fn first(&self, root: u32) -> Option<u64> {
         let waiting = self.waiting.borrow();
-        waiting.iter().filter(|timer| timer.root == root).map(|timer| timer.due).min()
+        match waiting.first()? {
+            (due, timer) if timer.root == root => Some(due),
+            // Several plugins in one VM are rare.
+            _ => {
+                waiting.iter().filter(|(.., timer)| timer.root == root).map(|(_, due, _)| due).min()
+            }
+        }
     }
 
     /// Wakes all that wait for a plugin that has gone.
     fn abandon(&self, root: u32) {
         self.close(root);
         let gone: Vec<_> = {
-            let mut waiting = self.waiting.borrow_mut();
-            waiting.extract_if(.., |timer| timer.root == root).collect()
+            let waiting = self.waiting.borrow();
+            waiting.iter().filter(|(.., timer)| timer.root == root).map(|(id, ..)| id).collect()
         };
-        for timer in gone {
-            timer.waker.wake();
+        for id in gone {
+            // Each looked up again: a waker may cancel others.
+            let timer = self.waiting.borrow_mut().remove(id);
+            if let Some(timer) = timer {
+                timer.waker.wake();
+            }
         }
     }
 }
@@ -250,11 +246,12 @@ mod tests {
 
     thread_local! {
         static TIMERS: Timers = Timers::default();
+        static SECOND: Cell<Option<TimerId>> = const { Cell::new(None) };
     }
 
     impl Drop for Owner {
         fn drop(&mut self) {
-            TIMERS.with(|timers| timers.cancel(TimerId(2)));
+            TIMERS.with(|timers| timers.cancel(SECOND.get().unwrap()));
             self.0.fetch_add(1, Relaxed);
         }
     }
@@ -265,6 +262,7 @@ mod tests {
         TIMERS.with(|timers| {
             let first = timers.set(1, 10, Arc::new(Owner(Arc::clone(&dropped))).into());
             let second = timers.set(1, 20, Waker::noop().clone());
+            SECOND.set(Some(second));
             timers.update(first, Waker::noop());
             assert_eq!(dropped.load(Relaxed), 1);
             assert!(!timers.is_waiting(second));

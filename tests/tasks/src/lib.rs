@@ -2,18 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod distorted;
+pub mod message;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
 use bench_host::host::{Direction, HeaderMap, Received, StreamId};
 use bench_host::testing::{Setup, TestHost};
+use chunkwise::abi::Guest;
 use chunkwise::call::{Client, TargetCluster};
 use chunkwise::http::{
     BodyAction, EndedStream, HeadersAction, RequestHeaders, ResponseHeaders, Trailers,
     TrailersAction,
 };
-use chunkwise::{Chunk, Config, ConfigError, Filter, Host, OnError, Plugin, PluginContext, Result};
+use chunkwise::{
+    Chunk, Config, ConfigError, Driver, Filter, Host, OnError, Plugin, PluginContext, Result,
+};
+
+use distorted::{Distorted, How};
 
 type OnStart = dyn Fn(Starting<'_>) -> Result<()>;
 type OnRequest = dyn Fn(&RequestHeaders<'_>) -> Result<HeadersAction>;
@@ -221,6 +229,46 @@ impl Case {
         .unwrap()
     }
 
+    /// A plugin as a host of the test's own calls it, with the context 1 configured. Its host calls
+    /// go to the host in whose callback that happens, and every one of them is refused outside of
+    /// any.
+    pub fn bare(self, script: Script) -> Rc<dyn Guest> {
+        let before = SCRIPT.replace(Rc::new(script));
+        let guest = self.driver()();
+        guest.on_context_create(1, 0);
+        assert!(guest.on_configure(1, 0));
+        SCRIPT.set(before);
+        guest
+    }
+
+    /// Starts a plugin, whose calls these upstreams answer, on a host that announces bodies, at
+    /// their end, and answers to calls with so many bytes more than they have.
+    pub fn announcing(self, more: usize, upstreams: &str, script: Script) -> TestHost {
+        self.distorted(How::Announces(more), upstreams, script)
+    }
+
+    /// Starts a plugin on a host that says that a request's body is over while its headers are given.
+    pub fn too_early(self, script: Script) -> TestHost {
+        self.distorted(How::EndsTooEarly, AUTH, script)
+    }
+
+    fn distorted(self, how: How, upstreams: &str, script: Script) -> TestHost {
+        SCRIPT.set(Rc::new(script));
+        let setup = Setup::new().upstreams(upstreams).unwrap();
+        let setup = if self.higress { setup.higress() } else { setup.allow_stop_iteration() };
+        let setup = setup.with(|settings| settings.stop_is_stop_all = !self.higress);
+        setup.start(&Distorted { make: self.driver(), how }, "").unwrap()
+    }
+
+    fn driver(self) -> fn() -> Rc<dyn Guest> {
+        match (self.higress, self.refuse) {
+            (true, true) => || Rc::new(Driver::<Scripted<true, true>>::new()),
+            (true, false) => || Rc::new(Driver::<Scripted<true, false>>::new()),
+            (false, true) => || Rc::new(Driver::<Scripted<false, true>>::new()),
+            (false, false) => || Rc::new(Driver::<Scripted<false, false>>::new()),
+        }
+    }
+
     /// Starts a plugin, whose calls these upstreams answer, on a host that loses frames which pass
     /// behind a body that it was told to let go, or on one that does not.
     pub fn forwarding(self, forwards: bool, upstreams: &str, script: Script) -> TestHost {
@@ -241,6 +289,17 @@ pub fn auth() -> Client {
 
 /// What the cluster `auth` answers: `ok` after 2 ms.
 pub const AUTH: &str = "[cluster.auth]\nlatency = \"2ms\"\n[[cluster.auth.http]]\nbody = \"ok\"\n";
+
+/// A cluster `auth` that answers the path `/7` after 7 ms, and so on up to 19.
+pub fn latencies() -> String {
+    let mut script = String::from("[cluster.auth]\n");
+    for latency in 1..20 {
+        script.push_str(&format!(
+            "[[cluster.auth.http]]\nmatch = {{ path = \"/{latency}\" }}\nlatency = \"{latency}ms\"\n"
+        ));
+    }
+    script
+}
 
 /// The lines of the log, those of the host about its misuse included.
 pub fn log(host: &mut TestHost) -> Vec<String> {

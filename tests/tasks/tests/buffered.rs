@@ -1,15 +1,14 @@
 //! Bodies that are given whole, or held, against a plain function of the whole body.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use bench_host::measure::Phase;
-use bench_host::testing::{Answer, Call, Outcome, Seen, Setup, TestHost};
-use chunkwise::http::{BodyAction, BodyMode, HeadersAction, Resume};
+use bench_host::testing::Outcome;
+use chunkwise::http::{BodyAction, BodyMode, Resume};
 use chunkwise::{Chunk, Error, Result};
-use chunkwise_task_tests::{AUTH, Case, Script, auth, log, misuse};
+use chunkwise_task_tests::message::{Message, on};
+use chunkwise_task_tests::{AUTH, Case, auth, log, misuse};
 use proptest::prelude::*;
 
 /// What is done with a whole body.
@@ -130,53 +129,6 @@ impl Work {
     }
 }
 
-/// Which message is worked on, and how it comes.
-#[derive(Clone, Debug)]
-struct Message {
-    response: bool,
-    chunks: Vec<String>,
-    http1: bool,
-    trailers: bool,
-    content_length: bool,
-}
-
-impl Message {
-    fn whole(&self) -> String {
-        self.chunks.concat()
-    }
-
-    fn send(&self, host: &mut TestHost) -> Outcome {
-        let length = self.whole().len().to_string();
-        let mut call = Call::post("/");
-        if self.http1 {
-            call = call.http1();
-        }
-        if self.response {
-            let mut answer = Answer::new(200).chunks(&self.chunks);
-            if self.content_length {
-                answer = answer.header("content-length", &length);
-            }
-            if self.trailers {
-                answer = answer.trailer("t", "1");
-            }
-            call = call.answer(answer);
-        } else {
-            call = call.chunks(&self.chunks);
-            if self.content_length {
-                call = call.header("content-length", &length);
-            }
-            if self.trailers {
-                call = call.trailer("t", "1");
-            }
-        }
-        host.send(call).unwrap()
-    }
-
-    fn seen<'a>(&self, outcome: &'a Outcome) -> &'a Seen {
-        if self.response { &outcome.downstream } else { &outcome.upstream }
-    }
-}
-
 fn messages() -> impl Strategy<Value = Message> {
     let chunks = prop::collection::vec("[a-z]{0,9}", 1..7);
     (chunks, any::<[bool; 4]>()).prop_map(
@@ -192,29 +144,6 @@ fn messages() -> impl Strategy<Value = Message> {
 
 fn cases() -> impl Strategy<Value = Case> {
     any::<(bool, bool)>().prop_map(|(higress, refuse)| Case { higress, refuse })
-}
-
-/// A script for one direction.
-fn on(
-    response: bool,
-    mode: BodyMode,
-    hold: bool,
-    body: impl Fn(&mut Chunk<'_>) -> Result<BodyAction> + 'static,
-) -> Script {
-    let action = move || if hold { HeadersAction::Hold } else { HeadersAction::Continue };
-    if response {
-        let script = Script::new().response_headers(move |headers| {
-            headers.body_mode(mode);
-            Ok(action())
-        });
-        script.response_body(body)
-    } else {
-        let script = Script::new().request_headers(move |headers| {
-            headers.body_mode(mode);
-            Ok(action())
-        });
-        script.request_body(body)
-    }
 }
 
 /// The message did not get through, and its receiver was not fooled.
@@ -430,206 +359,5 @@ proptest! {
         // And one that makes it bytes of its own.
         let owned = u64::from(!whole.is_empty());
         prop_assert!((windows + owned..=windows + 1).contains(&(calls[0] + calls[1])), "{calls:?}");
-    }
-}
-
-#[test]
-fn a_body_over_the_limit_is_the_proxys_to_refuse() {
-    for case in Case::ALL {
-        for hold in [false, true] {
-            for response in [false, true] {
-                let script = on(response, BodyMode::Buffer, hold, |_| panic!("it is too long"));
-                let setup = Setup::new().upstreams(AUTH).unwrap().buffer_limit(10);
-                let mut host = case.start(setup, script);
-                let chunks = vec!["12345".to_owned(); 4];
-                let message = Message {
-                    response,
-                    chunks,
-                    http1: false,
-                    trailers: false,
-                    content_length: false,
-                };
-                let outcome = message.send(&mut host);
-                let status = outcome.downstream.header(":status");
-                match (response, hold) {
-                    (false, _) => assert_eq!(status.as_deref(), Some("413")),
-                    (true, true) => assert_eq!(status.as_deref(), Some("500")),
-                    (true, false) => assert!(outcome.reset),
-                }
-                assert_eq!(log(&mut host), [""; 0]);
-            }
-        }
-    }
-}
-
-#[test]
-fn messages_without_a_body_have_no_body_callback() {
-    for case in Case::PROXIES {
-        for hold in [false, true] {
-            for response in [false, true] {
-                let script = on(response, BodyMode::Buffer, hold, |_| panic!("there is no body"));
-                let mut host = case.with(AUTH, script);
-                let outcome = host.send(Call::get("/")).unwrap();
-                assert_eq!(outcome.stalled, None);
-                assert!(outcome.upstream.ended && outcome.downstream.ended);
-            }
-        }
-    }
-}
-
-/// Headers, then trailers: the whole body is empty, and is given once.
-#[test]
-fn a_body_that_is_nothing_but_trailers_is_given_once() {
-    for case in Case::PROXIES {
-        for hold in [false, true] {
-            for mode in [BodyMode::Buffer, BodyMode::Stream] {
-                let calls = Rc::new(Cell::new(0));
-                let counted = Rc::clone(&calls);
-                let script = on(false, mode, hold, move |chunk| {
-                    assert!(chunk.is_last() && chunk.is_empty() && chunk.is_released());
-                    counted.set(counted.get() + 1);
-                    Ok(BodyAction::Pass)
-                });
-                let mut host = case.with(AUTH, script);
-                let outcome = host.send(Call::post("/").trailer("t", "1")).unwrap();
-                assert_eq!((calls.get(), outcome.stalled), (1, None));
-                assert!(outcome.upstream.ended && !outcome.upstream.trailers.is_empty());
-            }
-        }
-    }
-}
-
-/// An error comes too late for edits that were made, and the message is a whole one all the same.
-#[test]
-fn an_error_behind_an_edit_leaves_a_message() {
-    for higress in [false, true] {
-        let case = Case { higress, refuse: false };
-        for fails_at in ["a", "b"] {
-            for response in [false, true] {
-                for trailers in [false, true] {
-                    let script = on(response, BodyMode::Stream, true, move |chunk| {
-                        let fails = chunk.bytes()?.ends_with(fails_at.as_bytes());
-                        chunk.append(b"+++")?;
-                        if fails {
-                            Err(Error::Plugin("behind the edit"))
-                        } else {
-                            Ok(BodyAction::Hold)
-                        }
-                    });
-                    let chunks = ["a", "b", "c"].map(str::to_owned).to_vec();
-                    let message =
-                        Message { response, chunks, http1: false, trailers, content_length: true };
-                    let mut host = case.with(AUTH, script);
-                    let outcome = message.send(&mut host);
-                    let seen = message.seen(&outcome);
-                    let expected = if fails_at == "a" { "a+++bc" } else { "a+++b+++c" };
-                    assert_eq!(seen.text(), expected);
-                    assert_eq!(seen.header("content-length"), None, "{case:?} {response}");
-                    assert!(seen.ended);
-                }
-            }
-        }
-    }
-}
-
-/// A task gets a whole body or none: what was sent on before cannot be held any more.
-#[test]
-fn a_part_of_a_body_cannot_wait() {
-    for case in Case::ALL {
-        for response in [false, true] {
-            for trailers in [false, true] {
-                let errors: Rc<RefCell<Vec<Error>>> = Rc::default();
-                let noted = Rc::clone(&errors);
-                let script = on(response, BodyMode::Stream, false, move |chunk| {
-                    let result = chunk.wait(async |_| panic!("not the whole body"));
-                    noted.borrow_mut().extend(result.err());
-                    Ok(BodyAction::Pass)
-                });
-                let chunks = ["a", "b", "c"].map(str::to_owned).to_vec();
-                let message =
-                    Message { response, chunks, http1: false, trailers, content_length: false };
-                let mut host = case.with(AUTH, script);
-                let outcome = message.send(&mut host);
-                assert_eq!(message.seen(&outcome).text(), "abc");
-                let calls = 3 + usize::from(trailers);
-                assert_eq!(*errors.borrow(), vec![Error::BodyIncomplete; calls], "{case:?}");
-            }
-        }
-    }
-}
-
-#[test]
-fn headers_that_were_sent_are_not_there() {
-    for case in Case::PROXIES {
-        let script = on(false, BodyMode::Stream, true, |chunk| {
-            // They leave with the first chunk that passes.
-            let first = chunk.bytes()?.starts_with(b"a");
-            assert_eq!(chunk.headers().err(), (!first).then_some(Error::HeadersReleased));
-            Ok(BodyAction::Pass)
-        });
-        let mut host = case.with(AUTH, script);
-        let outcome = host.send(Call::post("/").chunks(["a", "b", "c"])).unwrap();
-        assert_eq!(outcome.upstream.text(), "abc");
-        assert_eq!(log(&mut host), [""; 0]);
-    }
-}
-
-/// What is skipped, is not given; and a mode that the header callback chooses wins.
-#[test]
-fn skipped_bodies_pass() {
-    for case in Case::PROXIES {
-        let script = on(false, BodyMode::Skip, false, |_| panic!("it is skipped"));
-        let mut host = case.with(AUTH, script);
-        let outcome = host.send(Call::post("/").chunks(["a", "b"]).trailer("t", "1")).unwrap();
-        assert_eq!(outcome.upstream.text(), "ab");
-        assert!(outcome.upstream.ended);
-    }
-}
-
-/// The stream goes on behind a body that waited: what comes then is not lost.
-#[test]
-fn trailers_that_come_while_a_body_waits_are_kept() {
-    for case in Case::ALL {
-        for response in [false, true] {
-            for hold in [false, true] {
-                let trailers = Rc::new(Cell::new(0));
-                let counted = Rc::clone(&trailers);
-                let count = move || counted.set(counted.get() + 1);
-                let script = on(response, BodyMode::Buffer, hold, |chunk| {
-                    chunk.wait(async |body| {
-                        auth().get("/").send().await?;
-                        body.replace("new")?;
-                        Ok(Resume::Continue)
-                    })
-                });
-                let (one, other) = (count.clone(), count);
-                let script = script
-                    .request_trailers(move |_| {
-                        one();
-                        Ok(chunkwise::http::TrailersAction::Continue)
-                    })
-                    .response_trailers(move |_| {
-                        other();
-                        Ok(chunkwise::http::TrailersAction::Continue)
-                    });
-                let chunks = ["a", "b"].map(str::to_owned).to_vec();
-                let message = Message {
-                    response,
-                    chunks,
-                    http1: false,
-                    trailers: true,
-                    content_length: false,
-                };
-                let mut host = case.with(AUTH, script);
-                let outcome = message.send(&mut host);
-                let seen = message.seen(&outcome);
-                assert_eq!(
-                    (&*seen.text(), seen.trailers.is_empty(), seen.ended),
-                    ("new", false, true)
-                );
-                assert_eq!(trailers.get(), 1, "{case:?} {response} {hold}");
-                assert_eq!(log(&mut host), [""; 0]);
-            }
-        }
     }
 }

@@ -4,13 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bench_host::testing::{Answer, Call, Setup};
 use chunkwise::call::{Client, K8sCluster, RouteCluster, TargetCluster};
-use chunkwise::http::{BodyAction, BodyMode, HeadersAction, Resume, RouteCall, StreamHandle};
+use chunkwise::http::{
+    BodyAction, BodyMode, HeadersAction, Reply, Resume, RouteCall, StreamHandle,
+};
 use chunkwise::stream::{Events, Lines};
 use chunkwise::{Error, Result};
 use chunkwise_task_tests::{AUTH, Case, Script, auth};
@@ -94,6 +96,35 @@ fn headers_that_have_gone_and_a_length_that_went_with_them() {
         "the body cannot get another length: its content-length has been sent; hold the headers, \
          or remove it from them",
     ]);
+}
+
+/// Whoever the text of a header comes from must not write headers of their own.
+#[test]
+fn headers_that_would_begin_others() {
+    let (said, sent) = (Said::default(), Rc::new(Cell::new(false)));
+    let (note, noted) = (said.clone(), Rc::clone(&sent));
+    let script = Script::new().request_headers(move |headers| {
+        note.note(headers.set("x-a", "1\r\nx-admin: 1"));
+        note.note(headers.add("x-a", "some text of more than eight bytes\n"));
+        note.note(headers.set("x-a\0", "1"));
+        note.note(headers.set_all(&[(":path", "/"), ("x-a", "\r")]));
+        let reply = Reply::new(302).header("location", "/\r\nset-cookie: a=b");
+        note.note(headers.reply::<HeadersAction>(&reply));
+        // What was refused has changed nothing.
+        headers.where_possible(headers.keep_route())?;
+        let (note, noted) = (note.clone(), Rc::clone(&noted));
+        Ok(headers.wait(async move |held| {
+            note.note(held.set("x-a", "\n"));
+            note.note(held.add("x-a\r", ""));
+            note.note(held.reply(&Reply::new(200).header("x-a\n", "")));
+            held.set("x-a", "tabs\tpass, and so does \u{e9}")?;
+            noted.set(true);
+            Ok(Resume::Continue)
+        }))
+    });
+    let outcome = ENVOY.start(Setup::new(), script).send(Call::get("/")).unwrap();
+    said.is(&["the plugin gave a header with a line break or a NUL in its name or value"; 8]);
+    assert!(sent.get() && outcome.upstream.headers.get(b"x-a").is_some());
 }
 
 #[test]
