@@ -200,7 +200,7 @@ fn a_stream_id_that_is_used_twice_is_the_newer_stream() {
     assert_eq!(notes(), ["1.1 dropped"]);
     assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     driver.on_delete(2);
-    assert_eq!(notes(), ["1.2 request_headers", "1.2 dropped"]);
+    assert_eq!(notes(), ["1.2 request_headers", "1.2 done", "1.2 dropped"]);
     assert_passes(&*driver, 2);
 }
 
@@ -241,11 +241,11 @@ fn a_stream_keeps_the_configuration_that_it_began_with() {
     driver.on_request_headers(3, 1, true);
     assert_eq!(notes(), ["1.1 request_headers", "2.2 request_headers"]);
     driver.on_delete(2);
-    assert_eq!(notes(), ["1.1 dropped", "v1 dropped"], "the last stream of it is gone");
+    assert_eq!(notes(), ["1.1 done", "1.1 dropped", "v1 dropped"], "the last stream of it is gone");
     driver.on_delete(1);
     assert_eq!(driver.on_request_headers(3, 1, false), STOP);
     driver.on_delete(3);
-    assert_eq!(notes(), ["2.2 request_headers", "2.2 dropped", "v2 dropped"]);
+    assert_eq!(notes(), ["2.2 request_headers", "2.2 done", "2.2 dropped", "v2 dropped"]);
 }
 
 #[test]
@@ -306,6 +306,7 @@ fn a_callback_of_another_stream_works_in_the_middle_of_one() {
         "1.2 request_body 7",
         "1.3 request_headers",
         "1.2 request_headers",
+        "1.3 done",
         "1.3 dropped",
     ];
     assert_eq!(notes(), expected);
@@ -323,7 +324,7 @@ fn a_stream_that_is_deleted_in_its_own_callback_ends_behind_it() {
         driver.on_delete(2);
     });
     assert_eq!(driver.on_request_headers(2, 1, false), STOP);
-    assert_eq!(notes(), ["1.1 dropped"]);
+    assert_eq!(notes(), ["1.1 done", "1.1 dropped"]);
     assert_passes(&*driver, 2);
 }
 
@@ -337,9 +338,9 @@ fn a_stream_that_is_replaced_in_its_own_callback_is_the_newer_one() {
         assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     })));
     assert_eq!(driver.on_request_headers(2, 1, false), STOP);
-    assert_eq!(notes(), ["1.1 request_headers", "1.1 dropped", "1.2 request_headers"]);
+    assert_eq!(notes(), ["1.1 request_headers", "1.1 done", "1.1 dropped", "1.2 request_headers"]);
     driver.on_delete(2);
-    assert_eq!(notes(), ["1.2 dropped"]);
+    assert_eq!(notes(), ["1.2 done", "1.2 dropped"]);
 }
 
 #[test]
@@ -352,7 +353,7 @@ fn so_it_is_when_it_was_deleted_before() {
         assert_eq!(driver.on_request_body(2, 3, false), HOLD);
     });
     assert_eq!(driver.on_request_headers(2, 1, false), STOP);
-    assert_eq!(notes(), ["1.1 request_headers", "1.2 request_body 3", "1.1 dropped"]);
+    assert_eq!(notes(), ["1.1 request_headers", "1.2 request_body 3", "1.1 done", "1.1 dropped"]);
     assert_eq!(driver.on_request_body(2, 4, true), CONTINUE);
     assert_eq!(notes(), ["1.2 request_body 4"]);
 }
@@ -369,7 +370,7 @@ fn the_plugin_can_be_configured_and_deleted_in_the_middle_of_a_callback() {
     });
     assert_eq!(driver.on_request_headers(2, 1, false), STOP);
     driver.on_delete(2);
-    let expected = ["1.1 request_headers", "deleted", "1.1 dropped", "v1 dropped"];
+    let expected = ["1.1 request_headers", "deleted", "1.1 done", "1.1 dropped", "v1 dropped"];
     assert_eq!(notes(), expected);
     assert_eq!(driver.on_request_headers(3, 1, false), STOP);
     assert_eq!(notes(), ["2.2 request_headers"]);
@@ -387,7 +388,10 @@ fn a_filter_that_is_dropped_may_bring_callbacks() {
         driver.on_context_create(4, 1);
     })));
     driver.on_delete(2);
-    assert_eq!(notes(), ["1.1 dropped", "1.2 request_headers", "1.2 dropped"]);
+    assert_eq!(
+        notes(),
+        ["1.1 done", "1.1 dropped", "1.2 request_headers", "1.2 done", "1.2 dropped"]
+    );
     assert_eq!(driver.on_request_headers(4, 1, false), STOP);
 }
 
