@@ -114,11 +114,6 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// A property of one segment, as the host sends it.
-    pub(crate) fn raw_property(&self, name: &str) -> Result<Option<&'a [u8]>> {
-        host::property(self.stream.0.scope, name)
-    }
-
     pub(super) fn map(&self) -> Map {
         self.map
     }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use super::host_pattern::without_port;
 use crate::error::Error;
 use crate::http::RequestHeaders;
+use crate::property::Property;
 
 /// Something that rules can match. Each method may be a host call, so none is made in vain.
 pub(crate) trait Subject {
@@ -29,11 +30,11 @@ impl Subject for RequestHeaders<'_> {
     }
 
     fn route(&self) -> Result<Option<&[u8]>, Error> {
-        self.raw_property("route_name")
+        Ok(self.property(&["route_name"])?.map(Property::bytes))
     }
 
     fn service(&self) -> Result<Option<&[u8]>, Error> {
-        self.raw_property("cluster_name")
+        Ok(self.property(&["cluster_name"])?.map(Property::bytes))
     }
 }
 
