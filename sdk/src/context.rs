@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use crate::abi::host;
 use crate::error::{Error, Result};
-use crate::http::Resume;
 use crate::lease::{self, Candidate, Leader, Lease};
 use crate::plugin::Plugin;
 use crate::shared::SharedData;
 use crate::time;
-use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
+use crate::vm::{Owner, Tasks, Vm};
 
 /// The plugin as a whole: where timers and tasks begin that belong to no stream.
 ///
@@ -72,11 +71,7 @@ impl<P: Plugin> PluginContext<P> {
     /// # Cost
     /// One allocation, for the task.
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        let owner = Owner { context: self.root, root: self.root };
-        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
-        if let Started::Ended(Err(error)) = Tasks::start(&self.vm, owner, Purpose::Nothing, task) {
-            crate::error!("task: {error}");
-        }
+        Tasks::spawn(&self.vm, Owner { context: self.root, root: self.root }, task);
     }
 
     /// Stands for [leadership](crate::lease) among all workers that run the plugin, for a

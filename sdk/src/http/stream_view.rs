@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
-use crate::vm::{Owner, Purpose, Started, Tasks, Vm};
+use crate::vm::{Owner, Tasks, Vm};
 
 /// A stream in one of its callbacks: what headers, chunks and trailers have in common.
 ///
@@ -266,12 +266,7 @@ impl StreamHandle {
             crate::error!("task: nobody would poll it in a plugin that another crate dispatches");
             return;
         }
-        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
-        if let Started::Ended(Err(error)) =
-            Tasks::start(&self.vm, self.owner, Purpose::Nothing, task)
-        {
-            crate::error!("task: {error}");
-        }
+        Tasks::spawn(&self.vm, self.owner, task);
     }
 
     pub(crate) fn act<R>(&self, work: impl FnOnce(&Scope<'_>) -> Result<R>) -> Result<R> {

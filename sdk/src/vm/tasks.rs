@@ -110,6 +110,15 @@ impl Tasks {
         }
     }
 
+    /// Starts a task that nothing waits for; an error that it ends with at once is logged, as one
+    /// that it ends with later is.
+    pub fn spawn(vm: &Rc<Vm>, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
+        let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
+        if let Started::Ended(Err(error)) = Self::start(vm, owner, Purpose::Nothing, task) {
+            crate::error!("task: {error}");
+        }
+    }
+
     /// Polls one task, woken or not, until it waits for something else than itself. `None`: it
     /// still waits, or it is gone.
     pub fn poll_one(vm: &Rc<Vm>, id: TaskId) -> Option<Result<Resume>> {
