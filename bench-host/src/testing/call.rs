@@ -85,15 +85,26 @@ impl Call {
         self.answer = answer;
         self
     }
+}
 
-    pub(super) fn into_exchange(self) -> Exchange {
-        Exchange {
+/// As a trace holds it.
+impl From<Call> for Exchange {
+    fn from(call: Call) -> Self {
+        Self {
             label: String::new(),
             start: None,
-            http: self.http,
-            request: self.request,
-            response: Some(self.answer.0),
+            http: call.http,
+            request: call.request,
+            response: Some(call.answer.0),
         }
+    }
+}
+
+/// What a trace holds, to be sent by a test. An exchange without a response gets an empty `200`.
+impl From<Exchange> for Call {
+    fn from(exchange: Exchange) -> Self {
+        let answer = exchange.response.map_or_else(|| Answer::new(200), Answer);
+        Self { http: exchange.http, request: exchange.request, answer }
     }
 }
 

@@ -52,6 +52,7 @@ use crate::host::{Level, LogLine, Measure, Proxy, Received, Settings, Slot, Worl
 use crate::measure::Ledger;
 use crate::replay::active::Active;
 use crate::replay::drive;
+use crate::traffic::Exchange;
 
 /// A proxy with one plugin, to which a test sends requests.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ impl TestHost {
     pub fn outcomes(&mut self, calls: impl IntoIterator<Item = Call>) -> Vec<Outcome> {
         let mut open = Vec::new();
         for (number, call) in (0..).zip(calls) {
-            let exchange = call.into_exchange();
+            let exchange = Exchange::from(call);
             let (up, down) = (Received::keeping(), Received::keeping());
             let stream = self.slot.open(exchange.http.protocol(), up, down);
             open.push(Active::new(stream, number, Instant::now(), exchange, WHOLE));

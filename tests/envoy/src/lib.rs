@@ -1,0 +1,29 @@
+//! A real Envoy for tests: the plugin in the gateway that it is for, beside the bench host.
+//!
+//! [`Gateway`] runs Envoy with a bootstrap of [`Bootstrap`], [`Upstream`] answers its requests as a
+//! trace says, [`Services`] answers the plugin's own calls with the script that the bench host
+//! takes, and [`client`] is who asks.
+
+pub mod bootstrap;
+pub mod client;
+pub mod gateway;
+mod install;
+mod message;
+pub mod services;
+pub mod upstream;
+
+use std::sync::OnceLock;
+
+pub use bootstrap::Bootstrap;
+pub use gateway::{Gateway, GatewayError};
+pub use install::envoy;
+pub use services::Services;
+use tokio::runtime::Runtime;
+pub use upstream::Upstream;
+
+/// The runtime of clients and upstreams. One for all tests of a process: they wait more than they
+/// work.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("a machine that can make threads"))
+}
