@@ -1,5 +1,4 @@
 //! That the harness itself does what the other tests rely on.
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 use std::time::Duration;
 
