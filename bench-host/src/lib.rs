@@ -13,6 +13,8 @@ pub mod host;
 pub mod measure;
 #[cfg(feature = "wasm")]
 pub mod module;
+#[cfg(feature = "wasm")]
+pub mod package;
 pub mod replay;
 pub mod report;
 #[cfg(feature = "suite")]

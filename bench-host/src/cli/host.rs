@@ -48,13 +48,23 @@ pub(super) struct HostArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[expect(clippy::enum_variant_names, reason = "they are Envoy's names, and the option's values")]
-enum PolicyName {
+pub(super) enum PolicyName {
     /// Answers 503.
     FailClosed,
     /// Lets them pass without the plugin.
     FailOpen,
     /// Answers 503 until a new VM takes over, a second after the last one began.
     FailReload,
+}
+
+impl From<PolicyName> for FailurePolicy {
+    fn from(name: PolicyName) -> Self {
+        match name {
+            PolicyName::FailClosed => Self::FailClosed,
+            PolicyName::FailOpen => Self::FailOpen,
+            PolicyName::FailReload => Self::FailReload,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -87,11 +97,7 @@ impl HostArguments {
         });
         options.wall_clock = self.clock == ClockName::Wall;
         let settings = &mut options.settings;
-        settings.failure_policy = match self.failure_policy {
-            PolicyName::FailClosed => FailurePolicy::FailClosed,
-            PolicyName::FailOpen => FailurePolicy::FailOpen,
-            PolicyName::FailReload => FailurePolicy::FailReload,
-        };
+        settings.failure_policy = self.failure_policy.into();
         settings.allow_stop_iteration = self.allow_stop_iteration;
         if let Some(name) = &self.plugin_name {
             settings.plugin_name.clone_from(name);

@@ -6,6 +6,7 @@ mod failure;
 mod host;
 mod inspect;
 mod limits;
+mod package;
 mod passes;
 mod peers;
 mod replay;
@@ -34,6 +35,7 @@ enum Command {
     Build(build::Arguments),
     Demo(demo::Arguments),
     Inspect(inspect::Arguments),
+    Package(Box<package::Arguments>),
     Peers(peers::Arguments),
     Replay(Box<replay::Arguments>),
     Test(Box<test::Arguments>),
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
