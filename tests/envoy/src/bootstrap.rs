@@ -91,6 +91,23 @@ impl Bootstrap {
         Ok(Self(self.0.replace(written, text)))
     }
 
+    /// The clusters with the ports at which they are.
+    pub fn clusters(&self) -> Vec<(String, u16)> {
+        let mut clusters = Vec::new();
+        let mut name = None;
+        for line in self.0.lines().map(str::trim) {
+            if let Some(written) = line.strip_prefix("cluster_name: ") {
+                name = Some(written.trim_matches('"').to_owned());
+            } else if let Some(port) = line.strip_prefix("port_value: ")
+                && let Ok(port) = port.parse()
+                && let Some(name) = name.take()
+            {
+                clusters.push((name, port));
+            }
+        }
+        clusters
+    }
+
     /// What Envoy will read.
     pub fn text(&self) -> &str {
         &self.0
@@ -106,6 +123,14 @@ mod tests {
         let written = "{port_value: 8080} {port_value: 80801}\nport_value: 8080";
         let changed = Bootstrap::new(written).port(8080, 1).unwrap();
         assert_eq!(changed.text(), "{port_value: 1} {port_value: 80801}\nport_value: 1");
+    }
+
+    #[test]
+    fn clusters_are_those_with_a_port() {
+        let written =
+            "port_value: 1\ncluster_name: \"a|b\"\n  port_value: 2\ncluster_name: c\nport_value: 3";
+        let clusters = Bootstrap::new(written).clusters();
+        assert_eq!(clusters, [("a|b".to_owned(), 2), ("c".to_owned(), 3)]);
     }
 
     #[test]

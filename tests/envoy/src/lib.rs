@@ -9,14 +9,18 @@ pub mod client;
 pub mod gateway;
 mod install;
 mod message;
+pub mod parity;
 pub mod services;
+pub mod traffic;
 pub mod upstream;
+pub mod view;
 
 use std::sync::OnceLock;
 
 pub use bootstrap::Bootstrap;
 pub use gateway::{Gateway, GatewayError};
 pub use install::envoy;
+pub use parity::Parity;
 pub use services::Services;
 use tokio::runtime::Runtime;
 pub use upstream::Upstream;
