@@ -72,7 +72,7 @@ impl Parity {
     pub fn of_example(example: &str, script: &str) -> Result<Self, ParityError> {
         let config = root().join("examples").join(example.split('/').next().unwrap_or(example));
         let config = fs::read_to_string(config.join("config.json")).unwrap_or_default();
-        Self::start(example, Bootstrap::of_example(example)?, &config, script)
+        Self::start(example, &Bootstrap::of_example(example)?, &config, script)
     }
 
     /// Starts an example with this bootstrap, which holds this configuration.
@@ -81,7 +81,7 @@ impl Parity {
     /// [`ParityError`].
     pub fn start(
         example: &str,
-        bootstrap: Bootstrap,
+        bootstrap: &Bootstrap,
         config: &str,
         script: &str,
     ) -> Result<Self, ParityError> {

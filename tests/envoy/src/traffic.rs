@@ -36,6 +36,10 @@ fn frame(message: &mut Message, http: HttpVersion) {
         !is_framing && !is_wrong && !is_te(name, value) && name != "host"
     });
     let has_length = message.headers.get("content-length").is_some();
+    if http == HttpVersion::Http1 && has_length && message.body.is_empty() {
+        // There is no way to send an empty body of a known length after the headers.
+        message.body = Body::None;
+    }
     let has_body = !matches!(message.body, Body::None) || !message.trailers.is_empty();
     if http == HttpVersion::Http1 && has_body && !has_length {
         message.headers.push("transfer-encoding", "chunked");

@@ -62,7 +62,7 @@ fn headers(
     is_ours: impl Fn(&[u8]) -> bool,
 ) {
     let mut fields: Vec<_> = map.iter().filter(|(name, _)| is_ours(name)).collect();
-    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    fields.sort_by_key(|(name, _)| *name);
     for (name, value) in fields {
         let (name, value) = (name.escape_ascii(), value.escape_ascii());
         let _ = writeln!(text, "{side}{what} {name}: {value}");
