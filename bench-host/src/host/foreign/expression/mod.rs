@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn higress_has_names_beside_the_groups() {
-        let mut host = self::host(Profile::Higress);
+        let mut host = host(Profile::Higress);
         let answer = encode_pairs([(&b"default"[..], &b""[..]), (b"upstream", b"")].into_iter());
         assert_eq!(eval(&mut host, "[route_name, cluster_name]"), Ok(Some(answer)));
         host.settings.cluster_name.clear();
