@@ -62,7 +62,7 @@ impl<'a> Stream<'a> {
     /// # Cost
     /// One host call; for the first of a VM one or two more, to find out what this host calls it.
     pub fn route_name(&self) -> Result<Option<Property<'a>>> {
-        property::at(self.0.scope, self.naming().route())
+        property::at(self.0.scope, naming(self.0.vm).route())
     }
 
     /// The name of the cluster that the route leads to; `None` where it leads to none, such as one
@@ -74,7 +74,7 @@ impl<'a> Stream<'a> {
     /// # Cost
     /// As for [`route_name`](Self::route_name).
     pub fn cluster_name(&self) -> Result<Option<Property<'a>>> {
-        property::at(self.0.scope, self.naming().cluster())
+        property::at(self.0.scope, naming(self.0.vm).cluster())
     }
 
     /// Sets a property of the stream: where the name is none of the proxy's own, for plugins behind
@@ -174,13 +174,14 @@ impl<'a> Stream<'a> {
         self.0.scope
     }
 
-    fn naming(&self) -> Naming {
-        self.0.vm.naming().unwrap_or(Naming::Plain)
-    }
-
     pub(crate) fn higress_only(&self, what: &'static str) -> Result<()> {
         self.0.vm.higress_only(what)
     }
+}
+
+/// The names to ask for; those of Higress where the host says nothing.
+fn naming(vm: &Vm) -> Naming {
+    vm.naming().unwrap_or(Naming::Plain)
 }
 
 /// What a stock host does not have.
@@ -228,6 +229,23 @@ impl StreamHandle {
     pub fn property(&self, path: &[&str]) -> Result<Option<Bytes>> {
         self.act(|scope| {
             let value = property::get(scope, path)?;
+            Ok(value.map(|value| Bytes::copy_from_slice(value.bytes())))
+        })
+    }
+
+    /// The name of the route, to be kept; see [`Stream::route_name`].
+    pub fn route_name(&self) -> Result<Option<Bytes>> {
+        self.named(Naming::route)
+    }
+
+    /// The name of the route's cluster, to be kept; see [`Stream::cluster_name`].
+    pub fn cluster_name(&self) -> Result<Option<Bytes>> {
+        self.named(Naming::cluster)
+    }
+
+    fn named(&self, path: impl FnOnce(Naming) -> &'static str) -> Result<Option<Bytes>> {
+        self.act(|scope| {
+            let value = property::at(scope, path(naming(&self.vm)))?;
             Ok(value.map(|value| Bytes::copy_from_slice(value.bytes())))
         })
     }
