@@ -8,7 +8,6 @@ use std::cell::RefCell;
 
 use super::subject::{Kinds, Together};
 use crate::abi::host;
-use crate::abi::pairs::Pairs;
 use crate::http::Site;
 use crate::memory::with_scratch;
 use crate::vm::Naming;
@@ -111,16 +110,30 @@ fn expression(naming: Naming, kinds: Kinds) -> [&'static str; 7] {
     ["[", host, ", ", of(Kinds::ROUTE, route), ", ", of(Kinds::SERVICE, cluster), "]"]
 }
 
-/// Lists are encoded as pairs without values.
+/// Lists are encoded as [pairs](crate::abi::pairs) without values. Read in one pass, since every
+/// request pays for it.
 fn read(list: &[u8]) -> Option<Together<'_>> {
-    let mut items = Pairs::parse(list).ok()?.map(|(item, _)| item);
-    let (host, route, cluster) = (items.next()?, items.next()?, items.next()?);
-    items.next().is_none().then_some(Together { host, route, cluster })
+    /// How many items there are.
+    const COUNT: [u8; 4] = 3_u32.to_le_bytes();
+    /// Each has two lengths, its own and that of its value.
+    const LENGTHS: usize = 3 * 8;
+    let (mut lengths, mut texts) = list.strip_prefix(&COUNT)?.split_at_checked(LENGTHS)?;
+    let mut item = || {
+        let (length, rest) = lengths.split_first_chunk::<4>()?;
+        lengths = rest.strip_prefix(&[0; 4])?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (item, rest) = texts.split_at_checked(length)?;
+        texts = rest.strip_prefix(b"\0\0")?;
+        Some(item)
+    };
+    let (host, route, cluster) = (item()?, item()?, item()?);
+    texts.is_empty().then_some(Together { host, route, cluster })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::pairs::Pairs;
 
     #[test]
     fn only_what_is_needed_is_in_the_expression() {
@@ -152,6 +165,14 @@ mod tests {
         let four = b"\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
             \0\0\0\0\0\0\0\0";
         assert_eq!(Pairs::parse(four).unwrap().len(), 4);
+        let valued =
+            b"\x03\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0a\0b\0\0\0\0\0";
+        assert_eq!(Pairs::parse(valued).unwrap().len(), 3);
+        let longer = [list, &b"\0"[..]].concat();
+        let absurd = [&list[..4], &[0xff; 4], &list[8..]].concat();
+        for wrong in [valued, &longer[..], &absurd] {
+            assert!(super::read(wrong).is_none(), "{wrong:?}");
+        }
         for wrong in [&b""[..], &[0; 4], b"text", &list[..list.len() - 1], two, four] {
             assert!(super::read(wrong).is_none(), "{wrong:?}");
         }
