@@ -1,38 +1,52 @@
 //! `bench-host package`
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use super::host::PolicyName;
-use crate::package::{Bootstrap, Cluster, Endpoint};
+use super::host::{PolicyName, variable};
+use crate::module::{Facts, Module};
+use crate::package::{
+    Bootstrap, Cluster, Endpoint, Image, ImageReference, WasmPlugin, resource_name, runs_on_envoy,
+    runs_somewhere, settings,
+};
 
 /// Write what gateways want beside a module: an image and manifests.
+///
+/// The module is looked at first, and not run. What it cannot run on is left out, and the reason is
+/// told. docs/package.md says how each of the files is used.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: cargo bench-host package plugin.wasm --out package \
                         --config config.json --image registry.example/team/plugin:1.0")]
 pub(super) struct Arguments {
     /// The module.
     plugin: PathBuf,
-    /// The folder that is written to; files in it that are there already are written anew.
+    /// The folder that is written to; files of these names that are there already are replaced.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Write only these.
+    /// Write only these, separated by commas.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     only: Vec<What>,
-    /// The plugin's name [default: the module's].
-    #[arg(long, value_name = "NAME")]
+    /// The plugin's name [default: that of the module's file].
+    #[arg(long, value_name = "NAME", value_parser = name)]
     name: Option<String>,
-    /// The plugin's configuration.
+    /// The plugin's configuration. Envoy gets it as it is, the others as an object.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// What becomes of requests when the plugin has failed.
+    /// The image's place and tag in a registry [default: registry.example/NAME:latest].
+    #[arg(long, value_name = "REGISTRY/NAME:TAG")]
+    image: Option<ImageReference>,
+    /// What becomes of streams when the plugin has failed.
     #[arg(long, value_name = "POLICY", default_value = "fail-closed")]
     failure_policy: PolicyName,
-    /// StopIteration of header callbacks is what it says up to ABI 0.2.1 too, as with
-    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.33 on).
+    /// A variable of the plugin's environment; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// The plugin's headers wait for bodies: sets allow_on_headers_stop_iteration (Envoy 1.35 and
+    /// later), for which Istio has no field.
     #[arg(long)]
     allow_stop_iteration: bool,
     #[command(flatten)]
@@ -59,18 +73,109 @@ struct EnvoyArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// A bootstrap for Envoy: envoy.yaml.
+    /// A bootstrap with which Envoy runs the plugin as it is: envoy.yaml.
     Envoy,
+    /// A WasmPlugin for Higress: higress.yaml.
+    Higress,
+    /// A WasmPlugin for Istio: istio.yaml.
+    Istio,
+    /// The image, as a layout to copy into a registry: oci/.
+    Oci,
 }
 
+/// Files and their paths in the folder.
+type Files = Vec<(String, Vec<u8>)>;
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    write(&arguments.out, "envoy.yaml", arguments.bootstrap()?.yaml().as_bytes())
+    let module = Module::read(&arguments.plugin)?;
+    runs_somewhere(&module.facts)
+        .map_err(|error| Failure::Input(format!("{}: {error}", arguments.plugin.display())))?;
+    let image = Image::new(&module.bytes, arguments.image()?.tag())
+        .map_err(|error| Failure::Own(format!("cannot make the image: {error}")))?;
+    let mut written = String::new();
+    for what in What::value_variants() {
+        let chosen = arguments.only.contains(what);
+        if !chosen && !arguments.only.is_empty() {
+            continue;
+        }
+        if let Err(reason) = arguments.fits(*what, &module.facts)? {
+            let message = format!("no {}: {reason}", what.path());
+            if chosen {
+                return Err(Failure::Input(message));
+            }
+            eprintln!("note: {message}");
+            continue;
+        }
+        for (path, content) in arguments.files(*what, &image)? {
+            write(&arguments.out, &path, &content)?;
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(written, "{}", arguments.out.join(what.path()).display());
+    }
+    super::print(&written)
+}
+
+impl What {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Envoy => "envoy.yaml",
+            Self::Higress => "higress.yaml",
+            Self::Istio => "istio.yaml",
+            Self::Oci => "oci",
+        }
+    }
 }
 
 impl Arguments {
+    /// Whether there is any use in a file, or else why not.
+    fn fits(&self, what: What, facts: &Facts) -> Result<Result<(), String>, Failure> {
+        if matches!(what, What::Envoy | What::Istio)
+            && let Err(reason) = runs_on_envoy(facts)
+        {
+            return Ok(Err(reason.to_string()));
+        }
+        if what == What::Istio && self.allow_stop_iteration {
+            return Ok(Err(
+                "Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, \
+                           without which the plugin's streams would wait for ever"
+                    .to_owned(),
+            ));
+        }
+        if matches!(what, What::Higress | What::Istio)
+            && let Err(reason) = settings::read(&self.configuration()?)
+        {
+            return Ok(Err(reason.to_string()));
+        }
+        Ok(Ok(()))
+    }
+
+    fn files(&self, what: What, image: &Image) -> Result<Files, Failure> {
+        let text = match what {
+            What::Envoy => self.bootstrap()?.yaml(),
+            What::Higress => self.wasm_plugin(image)?.higress(),
+            What::Istio => self.wasm_plugin(image)?.istio(),
+            What::Oci => {
+                let files = image.files.iter();
+                return Ok(files
+                    .map(|(path, bytes)| (format!("{}/{path}", what.path()), bytes.clone()))
+                    .collect());
+            }
+        };
+        Ok(vec![(what.path().to_owned(), text.into_bytes())])
+    }
+
     fn name(&self) -> String {
         let of_module = || self.plugin.file_stem().unwrap_or_default().to_string_lossy();
         self.name.clone().unwrap_or_else(|| of_module().into_owned())
+    }
+
+    fn image(&self) -> Result<ImageReference, Failure> {
+        if let Some(image) = &self.image {
+            return Ok(image.clone());
+        }
+        let repository = format!("registry.example/{}", resource_name(&self.name()));
+        ImageReference::new(&repository, "latest")
+            .map_err(|error| Failure::Own(format!("{repository}: {error}")))
     }
 
     fn configuration(&self) -> Result<String, Failure> {
@@ -82,15 +187,37 @@ impl Arguments {
         Ok(Bootstrap {
             name: self.name(),
             module: self.plugin.to_string_lossy().into_owned(),
-            file: self.out.join("envoy.yaml").to_string_lossy().into_owned(),
+            file: self.out.join(What::Envoy.path()).to_string_lossy().into_owned(),
             configuration: self.configuration()?,
             listen: self.envoy.listen.clone(),
             upstream: self.envoy.upstream.clone(),
             clusters: self.envoy.cluster.clone(),
             log_attributes: self.envoy.log_attribute.clone(),
             failure_policy: self.failure_policy.into(),
+            environment: self.env.clone(),
             allow_stop_iteration: self.allow_stop_iteration,
         })
+    }
+
+    fn wasm_plugin(&self, image: &Image) -> Result<WasmPlugin, Failure> {
+        let configuration = settings::read(&self.configuration()?)
+            .map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(WasmPlugin {
+            name: self.name(),
+            image: self.image()?,
+            digest: image.digest.clone(),
+            configuration,
+            failure_policy: self.failure_policy.into(),
+            environment: self.env.clone(),
+        })
+    }
+}
+
+/// Up to 256 characters, as Istio's resources have it.
+fn name(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=256 => Ok(text.to_owned()),
+        _ => Err("must have 1 to 256 characters".to_owned()),
     }
 }
 
