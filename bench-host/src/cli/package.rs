@@ -184,6 +184,14 @@ impl Arguments {
     }
 
     fn bootstrap(&self) -> Result<Bootstrap, Failure> {
+        let mut names = vec!["upstream"];
+        for cluster in &self.envoy.cluster {
+            if names.contains(&cluster.name.as_str()) {
+                let name = &cluster.name;
+                return Err(Failure::Input(format!("there are two clusters named {name:?}")));
+            }
+            names.push(&cluster.name);
+        }
         Ok(Bootstrap {
             name: self.name(),
             module: self.plugin.to_string_lossy().into_owned(),
