@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::host::{PolicyName, variable};
-use crate::module::{Facts, Module};
+use crate::module::{AbiVersion, Facts, Module};
 use crate::package::{
     Bootstrap, Cluster, Endpoint, Image, ImageReference, WasmPlugin, resource_name, runs_on_envoy,
     runs_somewhere, settings,
@@ -45,8 +45,8 @@ pub(super) struct Arguments {
     /// A variable of the plugin's environment; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     env: Vec<(String, String)>,
-    /// The plugin's headers wait for bodies: sets allow_on_headers_stop_iteration (Envoy 1.35 and
-    /// later), for which Istio has no field.
+    /// The plugin's headers wait for bodies: sets allow_on_headers_stop_iteration, which Envoy has
+    /// from 1.35 on, and the WasmPlugins of Higress and Istio have not.
     #[arg(long)]
     allow_stop_iteration: bool,
     #[command(flatten)]
@@ -82,6 +82,9 @@ enum What {
     /// The image, as a layout to copy into a registry: oci/.
     Oci,
 }
+
+/// The ABI under which headers wait for bodies without being asked to.
+const HIGRESS: Option<AbiVersion> = Some(AbiVersion::V0_2_100);
 
 /// Files and their paths in the folder.
 type Files = Vec<(String, Vec<u8>)>;
@@ -134,12 +137,17 @@ impl Arguments {
         {
             return Ok(Err(reason.to_string()));
         }
+        let waiting = "the plugin's streams would wait for ever";
         if what == What::Istio && self.allow_stop_iteration {
-            return Ok(Err(
-                "Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, \
-                           without which the plugin's streams would wait for ever"
-                    .to_owned(),
-            ));
+            return Ok(Err(format!(
+                "Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, and {waiting}"
+            )));
+        }
+        if what == What::Higress && self.allow_stop_iteration && facts.abi != HIGRESS {
+            return Ok(Err(format!(
+                "Higress's WasmPlugin has no field for allow_on_headers_stop_iteration, and \
+                 {waiting}: build the module for ABI 0.2.100"
+            )));
         }
         if matches!(what, What::Higress | What::Istio)
             && let Err(reason) = settings::read(&self.configuration()?)
@@ -300,6 +308,21 @@ mod tests {
         ("token-count", "token_count", &["--log-attribute=ai_log"]),
         ("upload-scan", "upload_scan", &[]),
     ];
+
+    #[test]
+    fn every_example_that_runs_in_envoy_has_a_file() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let mut folders: Vec<_> = fs::read_dir(examples)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "moderate-higress")
+            .collect();
+        folders.sort();
+        let mut known: Vec<_> =
+            EXAMPLES.iter().filter_map(|(folder, ..)| folder.split('/').next()).collect();
+        known.dedup();
+        assert_eq!(folders, known);
+    }
 
     fn parse(arguments: &[&str]) -> Arguments {
         Command::try_parse_from([&["package"], arguments].concat()).unwrap().arguments

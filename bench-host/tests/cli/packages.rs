@@ -90,7 +90,13 @@ fn what_a_gateway_does_not_run_is_left_out() {
     ");
     let output = folder.run("package edit.wasm --out stop --allow-stop-iteration");
     assert_eq!(output.code, 0);
-    assert_snapshot!(output.stderr, @"note: no istio.yaml: Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, without which the plugin's streams would wait for ever");
+    assert_snapshot!(output.stderr, @r"
+    note: no higress.yaml: Higress's WasmPlugin has no field for allow_on_headers_stop_iteration, and the plugin's streams would wait for ever: build the module for ABI 0.2.100
+    note: no istio.yaml: Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, and the plugin's streams would wait for ever
+    ");
+    // Under Higress's own ABI they wait without being asked to.
+    let output = folder.run("package own.wasm --out own --allow-stop-iteration --only higress");
+    assert_eq!(output.code, 0);
 }
 
 #[test]
