@@ -1,5 +1,8 @@
 //! `bench-host package`
 
+#[cfg(test)]
+mod examples;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,9 +86,6 @@ enum What {
     Oci,
 }
 
-/// The ABI under which headers wait for bodies without being asked to.
-const HIGRESS: Option<AbiVersion> = Some(AbiVersion::V0_2_100);
-
 /// Files and their paths in the folder.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -95,13 +95,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|error| Failure::Input(format!("{}: {error}", arguments.plugin.display())))?;
     let image = Image::new(&module.bytes, arguments.image()?.tag())
         .map_err(|error| Failure::Own(format!("cannot make the image: {error}")))?;
+    let configuration = arguments.configuration()?;
     let mut written = String::new();
     for what in What::value_variants() {
         let chosen = arguments.only.contains(what);
         if !chosen && !arguments.only.is_empty() {
             continue;
         }
-        if let Err(reason) = arguments.fits(*what, &module.facts)? {
+        if let Some(reason) = arguments.misfit(*what, &module.facts, &configuration) {
             let message = format!("no {}: {reason}", what.path());
             if chosen {
                 return Err(Failure::Input(message));
@@ -109,7 +110,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             eprintln!("note: {message}");
             continue;
         }
-        for (path, content) in arguments.files(*what, &image)? {
+        for (path, content) in arguments.files(*what, &image, &configuration)? {
             write(&arguments.out, &path, &content)?;
         }
         // Writing to a string cannot fail.
@@ -130,38 +131,33 @@ impl What {
 }
 
 impl Arguments {
-    /// Whether there is any use in a file, or else why not.
-    fn fits(&self, what: What, facts: &Facts) -> Result<Result<(), String>, Failure> {
-        if matches!(what, What::Envoy | What::Istio)
-            && let Err(reason) = runs_on_envoy(facts)
-        {
-            return Ok(Err(reason.to_string()));
+    /// Why there is no use in a file.
+    fn misfit(&self, what: What, facts: &Facts, configuration: &str) -> Option<String> {
+        let of_envoy = matches!(what, What::Envoy | What::Istio);
+        if let (true, Err(reason)) = (of_envoy, runs_on_envoy(facts)) {
+            return Some(reason.to_string());
         }
-        let waiting = "the plugin's streams would wait for ever";
-        if what == What::Istio && self.allow_stop_iteration {
-            return Ok(Err(format!(
-                "Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, and {waiting}"
-            )));
+        let gateway = match what {
+            What::Higress => "Higress",
+            What::Istio => "Istio",
+            What::Envoy | What::Oci => return None,
+        };
+        if self.allow_stop_iteration && facts.abi != Some(AbiVersion::V0_2_100) {
+            let other =
+                if what == What::Higress { ": build the module for ABI 0.2.100" } else { "" };
+            return Some(format!(
+                "{gateway}'s WasmPlugin has no field for allow_on_headers_stop_iteration, and the \
+                 plugin's streams would wait for ever{other}"
+            ));
         }
-        if what == What::Higress && self.allow_stop_iteration && facts.abi != HIGRESS {
-            return Ok(Err(format!(
-                "Higress's WasmPlugin has no field for allow_on_headers_stop_iteration, and \
-                 {waiting}: build the module for ABI 0.2.100"
-            )));
-        }
-        if matches!(what, What::Higress | What::Istio)
-            && let Err(reason) = settings::read(&self.configuration()?)
-        {
-            return Ok(Err(reason.to_string()));
-        }
-        Ok(Ok(()))
+        settings::read(configuration).err().map(|reason| reason.to_string())
     }
 
-    fn files(&self, what: What, image: &Image) -> Result<Files, Failure> {
+    fn files(&self, what: What, image: &Image, configuration: &str) -> Result<Files, Failure> {
         let text = match what {
-            What::Envoy => self.bootstrap()?.yaml(),
-            What::Higress => self.wasm_plugin(image)?.higress(),
-            What::Istio => self.wasm_plugin(image)?.istio(),
+            What::Envoy => self.bootstrap(configuration)?.yaml(),
+            What::Higress => self.wasm_plugin(image, configuration)?.higress(),
+            What::Istio => self.wasm_plugin(image, configuration)?.istio(),
             What::Oci => {
                 let files = image.files.iter();
                 return Ok(files
@@ -191,7 +187,7 @@ impl Arguments {
         fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error))
     }
 
-    fn bootstrap(&self) -> Result<Bootstrap, Failure> {
+    fn bootstrap(&self, configuration: &str) -> Result<Bootstrap, Failure> {
         let mut names = vec!["upstream"];
         for cluster in &self.envoy.cluster {
             if names.contains(&cluster.name.as_str()) {
@@ -204,7 +200,7 @@ impl Arguments {
             name: self.name(),
             module: self.plugin.to_string_lossy().into_owned(),
             file: self.out.join(What::Envoy.path()).to_string_lossy().into_owned(),
-            configuration: self.configuration()?,
+            configuration: configuration.to_owned(),
             listen: self.envoy.listen.clone(),
             upstream: self.envoy.upstream.clone(),
             clusters: self.envoy.cluster.clone(),
@@ -215,9 +211,9 @@ impl Arguments {
         })
     }
 
-    fn wasm_plugin(&self, image: &Image) -> Result<WasmPlugin, Failure> {
-        let configuration = settings::read(&self.configuration()?)
-            .map_err(|error| Failure::Input(error.to_string()))?;
+    fn wasm_plugin(&self, image: &Image, configuration: &str) -> Result<WasmPlugin, Failure> {
+        let configuration =
+            settings::read(configuration).map_err(|error| Failure::Input(error.to_string()))?;
         Ok(WasmPlugin {
             name: self.name(),
             image: self.image()?,
@@ -257,102 +253,4 @@ fn write(folder: &Path, name: &str, content: &[u8]) -> Result<(), Failure> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     made.and_then(|()| fs::write(&path, content))
         .map_err(|error| Failure::file("write", &path, &error))
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Command {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
-
-    /// The examples' folders that hold an `envoy.yaml`, their modules, and what else was said on
-    /// the command line. All but `moderate-higress`, which runs on Higress alone.
-    const EXAMPLES: [(&str, &str, &[&str]); 18] = [
-        ("adopt/after", "adopt_after", &["--config=examples/adopt/config.json"]),
-        ("adopt/before", "adopt_before", &["--config=examples/adopt/config.json"]),
-        ("baseline", "baseline", &[]),
-        (
-            "ext-auth",
-            "ext_auth",
-            &[
-                "--cluster=outbound|80||auth.prod.svc.cluster.local=127.0.0.1:8081",
-                "--cluster=outbound|80||audit.prod.svc.cluster.local=127.0.0.1:8082",
-            ],
-        ),
-        ("fallback", "fallback", &["--allow-stop-iteration"]),
-        ("floor", "floor", &[]),
-        ("leader", "leader", &["--cluster=outbound|80||quotas.dns=127.0.0.1:8081"]),
-        ("model-router", "model_router", &["--allow-stop-iteration"]),
-        (
-            "moderate",
-            "moderate",
-            &["--cluster=outbound|80||moderation.prod.svc.cluster.local=127.0.0.1:8081"],
-        ),
-        ("per-domain", "per_domain", &[]),
-        ("prompt-guard", "prompt_guard", &["--allow-stop-iteration"]),
-        ("quota", "quota", &[]),
-        (
-            "rebuild",
-            "rebuild",
-            &["--cluster=outbound|80||tenants.prod.svc.cluster.local=127.0.0.1:8081"],
-        ),
-        ("replace", "replace", &[]),
-        ("rewrite", "rewrite", &[]),
-        ("ticks", "ticks", &["--cluster=outbound|80||lists.dns=127.0.0.1:8081"]),
-        ("token-count", "token_count", &["--log-attribute=ai_log"]),
-        ("upload-scan", "upload_scan", &[]),
-    ];
-
-    #[test]
-    fn every_example_that_runs_in_envoy_has_a_file() {
-        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
-        let mut folders: Vec<_> = fs::read_dir(examples)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != "moderate-higress")
-            .collect();
-        folders.sort();
-        let mut known: Vec<_> =
-            EXAMPLES.iter().filter_map(|(folder, ..)| folder.split('/').next()).collect();
-        known.dedup();
-        assert_eq!(folders, known);
-    }
-
-    fn parse(arguments: &[&str]) -> Arguments {
-        Command::try_parse_from([&["package"], arguments].concat()).unwrap().arguments
-    }
-
-    /// The arguments with which an example's file was written, run from the root.
-    fn example(folder: &str, module: &str, more: &[&str]) -> Arguments {
-        let plugin = format!("target/wasm32-wasip1/guest/{module}.wasm");
-        let out = format!("--out=examples/{folder}");
-        let config = format!("--config=examples/{folder}/config.json");
-        let mut arguments = vec![plugin.as_str(), &out, "--only=envoy"];
-        if !more.iter().any(|argument| argument.starts_with("--config")) {
-            arguments.push(&config);
-        }
-        parse(&[&arguments, more].concat())
-    }
-
-    #[test]
-    fn the_files_of_the_examples_are_what_is_written() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for (folder, module, more) in EXAMPLES {
-            let mut arguments = example(folder, module, more);
-            arguments.config = arguments.config.map(|path| root.join(path));
-            let written = arguments.bootstrap().unwrap().yaml();
-            let path = root.join("examples").join(folder).join("envoy.yaml");
-            if std::env::var_os("UPDATE_EXAMPLES").is_some() {
-                fs::write(&path, &written).unwrap();
-            }
-            let committed = fs::read_to_string(&path).unwrap_or_default();
-            assert_eq!(committed, written, "{}: run with UPDATE_EXAMPLES=1", path.display());
-        }
-    }
 }
