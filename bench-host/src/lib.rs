@@ -13,7 +13,7 @@ pub mod host;
 pub mod measure;
 #[cfg(feature = "wasm")]
 pub mod module;
-#[cfg(feature = "wasm")]
+#[cfg(feature = "cli")]
 pub mod package;
 pub mod replay;
 pub mod report;

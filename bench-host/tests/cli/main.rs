@@ -7,6 +7,7 @@ mod command;
 mod input_errors;
 mod limits;
 mod outputs;
+mod packages;
 mod plugin_errors;
 mod plugins;
 mod proxy;

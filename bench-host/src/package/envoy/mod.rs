@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::yaml::{scalar, text};
+use super::yaml::{quoted, scalar, text};
 use super::{Cluster, Endpoint};
 use crate::host::FailurePolicy;
 
@@ -27,12 +27,14 @@ pub struct Bootstrap {
     pub log_attributes: Vec<String>,
     /// What becomes of streams when the plugin has failed.
     pub failure_policy: FailurePolicy,
+    /// The plugin's environment.
+    pub environment: Vec<(String, String)>,
     /// Whether header callbacks that stop iteration stop only that.
     pub allow_stop_iteration: bool,
 }
 
 impl Bootstrap {
-    /// The file `envoy.yaml`, valid for Envoy from 1.33 on.
+    /// The file `envoy.yaml`, for Envoy 1.35 and later.
     ///
     /// # Cost
     /// Allocates the text.
@@ -63,11 +65,13 @@ impl Bootstrap {
              #\n\
              #     envoy -c {}\n\
              #     curl -v http://{listen}/\n\
-             #     curl -v --http2-prior-knowledge http://{listen}/\n",
+             #     curl -v --http2-prior-knowledge http://{listen}/\n\
+             #\n\
+             # The upstream is spoken to as the client speaks: HTTP/2 by the last command.\n",
             shell(&self.file)
         );
         if !self.clusters.is_empty() {
-            out.push_str("#\n# The plugin calls the clusters at the end of this file.\n");
+            out.push_str("# The plugin calls the clusters at the end of this file.\n");
         }
         out.push('\n');
         out
@@ -106,6 +110,7 @@ impl Bootstrap {
             true => "                allow_on_headers_stop_iteration: true\n",
             false => "",
         };
+        let environment = self.environment();
         let (name, module) = (scalar(&self.name), scalar(&self.module));
         format!(
             "          http_filters:
@@ -118,7 +123,7 @@ impl Bootstrap {
                 failure_policy: {policy}
 {stop}{configuration}                vm_config:
                   runtime: envoy.wasm.runtime.v8
-                  code:
+{environment}                  code:
                     local:
                       filename: {module}
           - name: router
@@ -126,6 +131,19 @@ impl Bootstrap {
               \"@type\": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
 "
         )
+    }
+
+    fn environment(&self) -> String {
+        if self.environment.is_empty() {
+            return String::new();
+        }
+        let mut out = "                  environment_variables:\n".to_owned();
+        out.push_str("                    key_values:\n");
+        for (name, content) in &self.environment {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "                      {}: {}", scalar(name), quoted(content));
+        }
+        out
     }
 }
 
@@ -227,3 +245,6 @@ fn shell(path: &str) -> &str {
     let plain = |c: char| c.is_alphanumeric() || "_-./".contains(c);
     if path.chars().all(plain) { path } else { "envoy.yaml" }
 }
+
+#[cfg(test)]
+mod tests;
