@@ -67,6 +67,8 @@ mod tap_join;
 mod tap_json;
 mod tap_model;
 mod tap_notes;
+#[cfg(test)]
+mod tap_samples;
 pub(crate) mod url;
 mod words;
 

@@ -112,3 +112,92 @@ fn label(headers: &Headers) -> String {
 fn lossy(bytes: &Bytes) -> String {
     String::from_utf8_lossy(bytes).replace(char::is_control, "\u{fffd}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> Headers {
+        let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+        fields.iter().map(|(name, value)| (bytes(name), bytes(value))).collect()
+    }
+
+    fn part(fields: &[(&'static str, &'static str)]) -> Part {
+        Part { headers: Some(headers(fields)), ..Part::default() }
+    }
+
+    fn convert(request: Part, response: Part) -> Result<Option<Exchange>, String> {
+        exchange(Recorded { request, response }, || "trace 0".to_owned(), &mut Tally::default())
+    }
+
+    fn names(message: &Message) -> Vec<&str> {
+        message.headers.iter().map(|(name, _)| std::str::from_utf8(name).unwrap()).collect()
+    }
+
+    #[test]
+    fn pseudo_headers_come_first_as_they_came() {
+        let sent = [
+            (":path", "/a?b"),
+            ("x-a", "1"),
+            (":method", "GET"),
+            (":method", "PUT"),
+            (":protocol", "bytestream"),
+            ("x-a", "2"),
+            (":authority", "example.com"),
+        ];
+        let answer = [("server", "envoy"), (":status", "200")];
+        let exchange = convert(part(&sent), part(&answer)).unwrap().unwrap();
+        let order = [":path", ":method", ":authority", ":scheme", "x-a", "x-a"];
+        assert_eq!(names(&exchange.request), order);
+        assert_eq!(exchange.request.headers.get(":method").unwrap(), "GET");
+        assert_eq!(names(&exchange.response.unwrap()), [":status", "server"]);
+        assert_eq!(exchange.label, "GET ://example.com/a?…");
+    }
+
+    #[test]
+    fn the_order_of_pseudo_headers_tells_the_protocol() {
+        let version = |order: &str| {
+            let fields = order.split(' ').map(|name| (name.to_owned().into(), "x".into()));
+            version(&fields.collect())
+        };
+        for order in [
+            ":authority :path :method :scheme",
+            // A request line with an absolute URL.
+            ":authority :scheme :path :method",
+            // What is incomplete tells nothing.
+            ":method :path",
+        ] {
+            assert_eq!(version(order), HttpVersion::Http1, "{order}");
+        }
+        for order in [
+            ":method :authority :scheme :path",
+            ":method :path :authority :scheme",
+            ":method :path :scheme :authority",
+            ":method :scheme :authority :path",
+            ":authority :method :path :scheme",
+        ] {
+            assert_eq!(version(order), HttpVersion::Http2, "{order}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let get = || part(&[(":method", "GET"), (":path", "/\n?x")]);
+        let body = Part { body: Body::Whole(Bytes::new()), ..Part::default() };
+        for (request, response, what) in [
+            (part(&[(":path", "/")]), Part::default(), "the request has no :method"),
+            (part(&[(":method", "")]), Part::default(), "the request has no :method"),
+            (get(), part(&[("a", "b")]), "GET :///\u{fffd}?…: the response has no :status"),
+            (
+                get(),
+                part(&[(":status", "20\u{1b}")]),
+                "GET :///\u{fffd}?…: response status `20\\x1b` is no status code",
+            ),
+            (get(), body, "GET :///\u{fffd}?…: a response without headers"),
+        ] {
+            assert_eq!(convert(request, response).unwrap_err(), what);
+        }
+        assert!(convert(Part::default(), part(&[(":status", "400")])).unwrap().is_none());
+        assert!(convert(get(), Part::default()).unwrap().unwrap().response.is_none());
+    }
+}

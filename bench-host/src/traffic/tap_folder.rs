@@ -45,8 +45,8 @@ fn source(prefix: String, path: &Path) -> Result<Source, TrafficError> {
         Ok(Format::Empty) => Err(TrafficError::Empty { file: name }),
         Ok(_) => Err(TrafficError::NotRead {
             file: name,
-            format: "a folder with files other than output of Envoy's tap filter",
-            instead: "name one file, or move this one elsewhere",
+            format: "a file in a folder that is no output of Envoy's tap filter",
+            instead: "name it alone, or move it elsewhere",
         }),
     }
 }

@@ -161,3 +161,84 @@ fn size(content: &Content) -> u64 {
         Content::Chunk(chunk) => chunk.bytes.len() as u64 + FIELD,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::tap_model::Chunk;
+
+    fn headers() -> Content {
+        let mut headers = Headers::new();
+        headers.push(":method", "GET");
+        Content::Headers(headers)
+    }
+
+    fn segment(id: u64, side: Side, content: Content) -> Trace {
+        Trace::Segment { id, piece: Piece { side, content } }
+    }
+
+    fn at(trace: u64) -> Origin {
+        Origin { trace, byte: 10 * trace }
+    }
+
+    fn popped(join: &mut Join) -> Vec<u64> {
+        std::iter::from_fn(|| join.pop()).map(|(origin, _)| origin.trace).collect()
+    }
+
+    #[test]
+    fn whole_exchanges_do_not_wait_and_streams_keep_their_place() {
+        let mut join = Join::new(1 << 20);
+        join.push(at(0), Trace::Buffered(Box::default())).unwrap();
+        assert_eq!(popped(&mut join), [0]);
+        join.push(at(1), segment(7, Side::Request, headers())).unwrap();
+        join.push(at(2), Trace::Buffered(Box::default())).unwrap();
+        assert_eq!(popped(&mut join), [0; 0], "what began before may go on");
+        // The number again, for another stream.
+        join.push(at(3), segment(7, Side::Request, headers())).unwrap();
+        assert_eq!(popped(&mut join), [1, 2]);
+        join.push(at(4), segment(7, Side::Response, headers())).unwrap();
+        join.finish();
+        let (origin, recorded) = join.pop().unwrap();
+        assert_eq!(origin, at(3));
+        assert!(recorded.request.headers.is_some() && recorded.response.headers.is_some());
+        assert_eq!(join.held, 0);
+    }
+
+    #[test]
+    fn a_message_has_one_beginning_and_one_end() {
+        let mut join = Join::new(1 << 20);
+        let end = || Content::Trailers(Headers::new());
+        for (content, what) in [
+            (headers(), None),
+            (headers(), Some("the response of stream 7 has headers for a second time")),
+            (end(), None),
+            (end(), Some("the response of stream 7 has trailers for a second time")),
+            (
+                Content::Chunk(Chunk::default()),
+                Some("the response of stream 7 goes on behind its trailers"),
+            ),
+        ] {
+            let result = join.push(at(0), segment(7, Side::Response, content));
+            assert_eq!(result.err().as_deref(), what);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut join = Join::new(10_000);
+        let chunk = || {
+            let bytes = Bytes::from_static(&[0; 900]);
+            Content::Chunk(Chunk { bytes, truncated: false })
+        };
+        let results: Vec<_> =
+            (0..11).map(|at_| join.push(at(at_), segment(1, Side::Request, chunk()))).collect();
+        let refused = results.iter().position(Result::is_err);
+        assert_eq!(refused, Some(9), "1024 for the stream, and 964 for each chunk");
+        // Streams without content count as well.
+        let mut join = Join::new(10_000);
+        let trailers = || Content::Trailers(Headers::new());
+        let refused =
+            (0..20).find(|id| join.push(at(*id), segment(*id, Side::Request, trailers())).is_err());
+        assert_eq!(refused, Some(9));
+    }
+}
