@@ -10,7 +10,7 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::tap_frame::Coding;
+use super::tap_coding::Coding;
 
 /// What the first JSON value of a file says about the file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,9 +14,10 @@ use super::{
     har,
     lines::Lines,
     source::Kind,
-    tap::{Place, Source, Tap},
+    tap::Tap,
+    tap_coding::Coding,
+    tap_file::{Place, Source},
     tap_folder,
-    tap_frame::Coding,
 };
 
 /// Opens a trace file; with the reader come notes for its user.

@@ -10,7 +10,7 @@ use std::{
 use super::{
     TrafficError,
     detect::{Format, detect},
-    tap::{Place, Source},
+    tap_file::{Place, Source},
 };
 
 /// The files of a folder in the order of their names. Folders in it, and files whose names begin

@@ -46,10 +46,24 @@ impl Join {
     }
 
     /// Takes the message at `origin`; the error is the reason.
-    pub(super) fn push(&mut self, origin: Origin, message: Trace) -> Result<(), String> {
+    ///
+    /// `shared` is the length of the message where its parts share its memory, so that the smallest
+    /// of them holds all of it; otherwise zero.
+    pub(super) fn push(
+        &mut self,
+        origin: Origin,
+        message: Trace,
+        shared: u64,
+    ) -> Result<(), String> {
         match message {
-            Trace::Buffered(recorded) => self.begin(origin, *recorded, true),
-            Trace::Segment { id, piece } => self.piece(origin, id, piece)?,
+            Trace::Buffered(recorded) => {
+                let size = part_size(&recorded.request) + part_size(&recorded.response);
+                self.begin(origin, *recorded, true, size.max(shared));
+            }
+            Trace::Segment { id, piece } => {
+                let size = size(&piece.content).max(shared);
+                self.piece(origin, id, piece, size)?;
+            }
             Trace::Socket => {
                 return Err("bytes of a connection, as the tap transport socket records them, \
                             hold no requests to replay; use the HTTP filter \
@@ -86,12 +100,13 @@ impl Join {
         }
     }
 
-    fn begin(&mut self, origin: Origin, recorded: Recorded, is_whole: bool) {
-        self.waiting.push_back(Waiting { origin, recorded, is_whole, held: STREAM });
-        self.held += STREAM;
+    fn begin(&mut self, origin: Origin, recorded: Recorded, is_whole: bool, size: u64) {
+        let held = STREAM + size;
+        self.waiting.push_back(Waiting { origin, recorded, is_whole, held });
+        self.held += held;
     }
 
-    fn piece(&mut self, origin: Origin, id: u64, piece: Piece) -> Result<(), String> {
+    fn piece(&mut self, origin: Origin, id: u64, piece: Piece, size: u64) -> Result<(), String> {
         let begins = matches!(piece, Piece { side: Side::Request, content: Content::Headers(_) });
         let known = self.open.get(&id).copied();
         let place = match known {
@@ -102,12 +117,11 @@ impl Join {
                     old.is_whole = true;
                 }
                 let place = self.taken + self.waiting.len() as u64;
-                self.begin(origin, Recorded::default(), false);
+                self.begin(origin, Recorded::default(), false, 0);
                 self.open.insert(id, place);
                 place
             }
         };
-        let size = size(&piece.content);
         if let Some(waiting) = self.at(place) {
             let side = piece.side;
             add(waiting.recorded.side(side), piece.content)
@@ -152,14 +166,20 @@ fn add(part: &mut Part, content: Content) -> Result<(), &'static str> {
 }
 
 fn size(content: &Content) -> u64 {
-    let fields = |headers: &Headers| {
-        let bytes = |(name, value): &(Bytes, Bytes)| name.len() + value.len();
-        headers.iter().map(|field| bytes(field) as u64 + FIELD).sum()
-    };
     match content {
-        Content::Headers(headers) | Content::Trailers(headers) => fields(headers),
+        Content::Headers(headers) | Content::Trailers(headers) => fields_size(headers),
         Content::Chunk(chunk) => chunk.bytes.len() as u64 + FIELD,
     }
+}
+
+fn part_size(part: &Part) -> u64 {
+    let fields = part.headers.iter().chain(&part.trailers);
+    fields.map(fields_size).sum::<u64>() + part.body.len()
+}
+
+fn fields_size(headers: &Headers) -> u64 {
+    let bytes = |(name, value): &(Bytes, Bytes)| (name.len() + value.len()) as u64;
+    headers.iter().map(|field| bytes(field) + FIELD).sum()
 }
 
 #[cfg(test)]
@@ -188,15 +208,15 @@ mod tests {
     #[test]
     fn whole_exchanges_do_not_wait_and_streams_keep_their_place() {
         let mut join = Join::new(1 << 20);
-        join.push(at(0), Trace::Buffered(Box::default())).unwrap();
+        join.push(at(0), Trace::Buffered(Box::default()), 0).unwrap();
         assert_eq!(popped(&mut join), [0]);
-        join.push(at(1), segment(7, Side::Request, headers())).unwrap();
-        join.push(at(2), Trace::Buffered(Box::default())).unwrap();
+        join.push(at(1), segment(7, Side::Request, headers()), 0).unwrap();
+        join.push(at(2), Trace::Buffered(Box::default()), 0).unwrap();
         assert_eq!(popped(&mut join), [0; 0], "what began before may go on");
         // The number again, for another stream.
-        join.push(at(3), segment(7, Side::Request, headers())).unwrap();
+        join.push(at(3), segment(7, Side::Request, headers()), 0).unwrap();
         assert_eq!(popped(&mut join), [1, 2]);
-        join.push(at(4), segment(7, Side::Response, headers())).unwrap();
+        join.push(at(4), segment(7, Side::Response, headers()), 0).unwrap();
         join.finish();
         let (origin, recorded) = join.pop().unwrap();
         assert_eq!(origin, at(3));
@@ -218,27 +238,35 @@ mod tests {
                 Some("the response of stream 7 goes on behind its trailers"),
             ),
         ] {
-            let result = join.push(at(0), segment(7, Side::Response, content));
+            let result = join.push(at(0), segment(7, Side::Response, content), 0);
             assert_eq!(result.err().as_deref(), what);
         }
     }
 
+    /// How many of these messages are taken before 10 000 bytes are held.
+    fn taken(shared: u64, message: impl Fn(u64) -> Trace) -> Option<u64> {
+        let mut join = Join::new(10_000);
+        join.push(at(0), segment(0, Side::Request, Content::Trailers(Headers::new())), 0).unwrap();
+        (1..30).find(|id| join.push(at(*id), message(*id), shared).is_err()).map(|id| id - 1)
+    }
+
     #[test]
     fn memory_is_bounded() {
-        let mut join = Join::new(10_000);
-        let chunk = || {
-            let bytes = Bytes::from_static(&[0; 900]);
-            Content::Chunk(Chunk { bytes, truncated: false })
-        };
-        let results: Vec<_> =
-            (0..11).map(|at_| join.push(at(at_), segment(1, Side::Request, chunk()))).collect();
-        let refused = results.iter().position(Result::is_err);
-        assert_eq!(refused, Some(9), "1024 for the stream, and 964 for each chunk");
+        let bytes = Bytes::from_static(&[0; 900]);
+        let chunk = || Content::Chunk(Chunk { bytes: bytes.clone(), truncated: false });
+        let empty = || Content::Trailers(Headers::new());
+        // 1024 for the stream that is open already, 964 for each chunk.
+        assert_eq!(taken(0, |_| segment(0, Side::Response, chunk())), Some(9));
+        assert_eq!(taken(2000, |_| segment(0, Side::Response, chunk())), Some(4));
         // Streams without content count as well.
-        let mut join = Join::new(10_000);
-        let trailers = || Content::Trailers(Headers::new());
-        let refused =
-            (0..20).find(|id| join.push(at(*id), segment(*id, Side::Request, trailers())).is_err());
-        assert_eq!(refused, Some(9));
+        assert_eq!(taken(0, |id| segment(id, Side::Request, empty())), Some(8));
+        // So does what is whole and waits.
+        let whole = || {
+            let body = Body::Whole(bytes.clone());
+            let request = Part { body, ..Part::default() };
+            Trace::Buffered(Box::new(Recorded { request, response: Part::default() }))
+        };
+        assert_eq!(taken(0, |_| whole()), Some(4));
+        assert_eq!(taken(4000, |_| whole()), Some(1));
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Body, Headers,
-    tap_frame::Coding,
+    tap_coding::Coding,
     tap_model::{Chunk, Content, Part, Piece, Recorded, Side, Trace},
 };
 use crate::host::protobuf::{put_bytes, put_varint};
