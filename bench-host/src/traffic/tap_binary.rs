@@ -202,3 +202,61 @@ fn each(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::protobuf::{put_bytes, put_varint};
+
+    fn message(fields: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut message = Vec::new();
+        for (number, bytes) in fields {
+            put_bytes(&mut message, *number, bytes);
+        }
+        message
+    }
+
+    #[test]
+    fn a_message_is_decoded_by_its_numbers() {
+        let header = message(&[(1, b"X-A"), (2, b"v"), (3, b"\xe9")]);
+        let mut time = Vec::new();
+        put_varint(&mut time, 1, 1_498_640_948);
+        put_varint(&mut time, 2, 406_000_000);
+        let mut body = message(&[(1, b"\0\xff")]);
+        put_varint(&mut body, 3, 1);
+        let part = message(&[(1, &header), (2, &body), (3, &header), (4, &time), (99, b"new")]);
+        let wrapper = message(&[(1, &message(&[(1, &part), (3, b"")]))]);
+        let Ok(Trace::Buffered(recorded)) = parse(&wrapper.into()) else {
+            panic!("no buffered trace");
+        };
+        let request = recorded.request;
+        assert_eq!(request.headers.unwrap().get("x-a").unwrap(), &b"\xe9"[..]);
+        assert_eq!(request.trailers.unwrap().len(), 1);
+        assert_eq!(request.body.len(), 2);
+        assert!(request.truncated);
+        assert_eq!(request.received, Instant::parse("2017-06-28T09:09:08.406Z"));
+        assert!(recorded.response.headers.is_none());
+    }
+
+    #[test]
+    fn the_path_says_where_it_is_wrong() {
+        let reason = |wrapper: Vec<u8>| parse(&wrapper.into()).unwrap_err().reason();
+        let nameless = message(&[(1, &message(&[(2, b"v")]))]);
+        assert_eq!(
+            reason(message(&[(1, &message(&[(2, &nameless)]))])),
+            "http_buffered_trace.response.headers: a header without a name"
+        );
+        let mut number = Vec::new();
+        put_varint(&mut number, 1, 7);
+        assert_eq!(reason(number), "a number where bytes belong");
+        assert_eq!(
+            reason(message(&[(2, &message(&[(1, b"7")]))])),
+            "http_streamed_trace_segment: not a varint where one belongs"
+        );
+        assert_eq!(
+            reason(message(&[(2, &message(&[(3, b""), (4, b"")]))])),
+            "http_streamed_trace_segment: a segment with more than one piece"
+        );
+        assert_eq!(reason(vec![0x0a, 5]), "malformed protobuf");
+    }
+}

@@ -243,3 +243,59 @@ impl<'de> Deserialize<'de> for Base64 {
         deserializer.deserialize_str(Text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> Result<Trace, String> {
+        parse(json.as_bytes()).map_err(|error| error.inner().to_string())
+    }
+
+    #[test]
+    fn both_spellings_of_names_and_numbers_are_read() {
+        let snake = r#"{"http_streamed_trace_segment": {"trace_id": "18446744073709551615",
+            "request_headers": {"headers": [{"key": "a", "value": "b", "raw_value": "Yw=="}]}}}"#;
+        let camel = r#"{"httpStreamedTraceSegment": {"traceId": 18446744073709551615,
+            "requestHeaders": {"headers": [{"key": "a", "value": null, "rawValue": "Yw=="}]}}}"#;
+        let [snake, camel] = [snake, camel].map(|json| format!("{:?}", parsed(json).unwrap()));
+        assert_eq!(snake, camel);
+        assert!(snake.contains(r#"[(b"a", b"c")]"#) && snake.contains("18446744073709551615"));
+    }
+
+    #[test]
+    fn unknown_fields_are_skipped_and_missing_ones_are_empty() {
+        let trace = parsed(
+            r#"{"http_buffered_trace": {"request": {"headers": null, "later": [{}]},
+                "upstream_connection": {}}, "version": 4}"#,
+        );
+        let Ok(Trace::Buffered(recorded)) = trace else {
+            panic!("{trace:?}");
+        };
+        assert!(recorded.request.headers.is_none() && recorded.response.headers.is_none());
+    }
+
+    #[test]
+    fn one_message_is_one_piece_of_one_trace() {
+        for (json, what) in [
+            (
+                r#"{"http_buffered_trace": {}, "http_streamed_trace_segment":
+                    {"request_headers": {}}}"#,
+                "two traces in one message",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"request_headers": {},
+                    "request_body_chunk": {}}}"#,
+                "a segment with more than one piece",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"trace_id": "1"}}"#,
+                "a segment without headers, body chunk or trailers",
+            ),
+        ] {
+            let error = parsed(json).unwrap_err();
+            assert!(error.starts_with(what), "{error}");
+        }
+        assert!(matches!(parsed(r#"{"socket_buffered_trace": {}}"#), Ok(Trace::Socket)));
+    }
+}

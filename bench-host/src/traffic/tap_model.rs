@@ -120,3 +120,26 @@ pub(super) fn field(name: &[u8], value: Bytes, raw: Bytes) -> Result<(Bytes, Byt
     let value = if raw.is_empty() { value } else { raw };
     Ok((name.to_ascii_lowercase().into(), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_values_stand_for_values_and_names_become_lower_case() {
+        let bytes = Bytes::from_static;
+        assert_eq!(field(b"X-A", bytes(b"v"), Bytes::new()), Ok((bytes(b"x-a"), bytes(b"v"))));
+        assert_eq!(field(b"a", bytes(b"v"), bytes(b"\xe9")), Ok((bytes(b"a"), bytes(b"\xe9"))));
+        assert_eq!(field(b"", bytes(b"v"), Bytes::new()), Err("a header without a name"));
+    }
+
+    #[test]
+    fn an_empty_list_is_a_message_that_never_came() {
+        let part = Part::buffered(Headers::new(), None, Headers::new(), None);
+        assert!(part.headers.is_none() && part.trailers.is_none());
+        assert!(matches!(part.body, Body::None));
+        let chunk = Some(Chunk::default());
+        let part = Part::buffered(Headers::new(), chunk, Headers::new(), None);
+        assert!(matches!(part.body, Body::Whole(body) if body.is_empty()));
+    }
+}

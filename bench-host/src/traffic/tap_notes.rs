@@ -56,3 +56,22 @@ impl Tally {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_names_are_given_and_the_rest_is_counted() {
+        let mut tally = Tally::default();
+        for at in 0..7 {
+            tally.no_request.count(|| format!("trace {at}"));
+        }
+        assert_eq!(
+            tally.notes(9),
+            ["7 of 9 streams have no headers of a request and are skipped: trace 0; trace 1; \
+                 trace 2; trace 3; trace 4; and 2 more"]
+        );
+        assert!(Tally::default().notes(9).is_empty());
+    }
+}
