@@ -55,6 +55,11 @@ fn redis() {
 }
 
 #[test]
+fn tap() {
+    seeds("tap", fuzz::traffic::check);
+}
+
+#[test]
 fn upstreams() {
     seeds("upstreams", fuzz::upstreams::check);
 }

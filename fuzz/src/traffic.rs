@@ -1,4 +1,4 @@
-//! Traces: HAR and JSON lines.
+//! Traces: HAR, JSON lines and output of Envoy's tap filter.
 
 use std::num::NonZeroUsize;
 

@@ -73,7 +73,7 @@ pub(super) struct Arguments {
 /// What is replayed and how it is cut.
 #[derive(Debug, Args)]
 pub(super) struct TrafficArguments {
-    /// Traffic: HAR 1.2 or JSON lines, by content, or a generator (synth:…).
+    /// Traffic: HAR 1.2, Envoy's tap output or JSON lines, by content, or a generator (synth:…).
     #[arg(long = "traffic", value_name = "FILE", long_help = TRAFFIC_HELP.as_str())]
     source: String,
     /// The longest chunk of bodies whose chunks were not recorded.
@@ -88,7 +88,10 @@ pub(super) struct TrafficArguments {
 }
 
 static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-    format!("Traffic: HAR 1.2 or JSON lines, by content, or a generator.\n\n{SYNTH_HELP}")
+    format!(
+        "Traffic: HAR 1.2, output of Envoy's tap filter (a file, or a folder of them) or JSON \
+         lines, by content, or a generator.\n\n{SYNTH_HELP}"
+    )
 });
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

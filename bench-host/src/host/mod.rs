@@ -21,7 +21,7 @@ mod misuse;
 mod output;
 mod phases;
 mod properties;
-mod protobuf;
+pub(crate) mod protobuf;
 mod proxy;
 mod quota;
 mod reply;

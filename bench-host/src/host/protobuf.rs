@@ -2,7 +2,7 @@
 
 /// A field as it lies in a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     /// Integers, truth values, enumerations.
     Varint(u64),
     /// Eight bytes.
@@ -15,11 +15,11 @@ pub(super) enum Field<'a> {
 
 /// The message is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// The fields of a message in order, with their numbers. Groups are refused: nothing that the
 /// messages here are made of has them.
-pub(super) fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u64, Field<'_>), Malformed>> {
+pub(crate) fn fields(message: &[u8]) -> impl Iterator<Item = Result<(u64, Field<'_>), Malformed>> {
     let mut rest = message;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -76,20 +76,20 @@ fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
 }
 
 /// Writes a field of bytes, a string or a message.
-pub(super) fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+pub(crate) fn put_bytes(message: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_number(message, number << 3 | 2);
     put_number(message, bytes.len() as u64);
     message.extend_from_slice(bytes);
 }
 
 /// Writes a field of a number.
-pub(super) fn put_varint(message: &mut Vec<u8>, number: u64, value: u64) {
+pub(crate) fn put_varint(message: &mut Vec<u8>, number: u64, value: u64) {
     put_number(message, number << 3);
     put_number(message, value);
 }
 
 /// Writes a field of a floating-point number.
-pub(super) fn put_double(message: &mut Vec<u8>, number: u64, value: f64) {
+pub(crate) fn put_double(message: &mut Vec<u8>, number: u64, value: f64) {
     put_number(message, number << 3 | 1);
     message.extend_from_slice(&value.to_le_bytes());
 }

@@ -34,6 +34,12 @@ impl Instant {
         Some(Self(seconds * 1_000_000_000 + i128::from(nanos)))
     }
 
+    /// A moment as protobuf's `Timestamp` writes it; nanoseconds past a second's end are `None`.
+    pub(super) fn from_unix(seconds: i64, nanos: u32) -> Option<Self> {
+        let is_fraction = nanos < 1_000_000_000;
+        is_fraction.then(|| Self(i128::from(seconds) * 1_000_000_000 + i128::from(nanos)))
+    }
+
     /// How long after `earlier` this is; zero when it is before.
     pub(super) fn since(self, earlier: Self) -> Duration {
         u64::try_from((self.0 - earlier.0).max(0)).map_or(Duration::MAX, Duration::from_nanos)
@@ -127,6 +133,17 @@ mod tests {
         ] {
             assert_eq!(Instant::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn timestamps_are_the_same_moments() {
+        assert_eq!(
+            Instant::from_unix(1_498_640_948, 406_000_000),
+            Instant::parse("2017-06-28T09:09:08.406Z")
+        );
+        assert_eq!(Instant::from_unix(-1, 0), Some(Instant(-SECOND)));
+        assert!(Instant::from_unix(i64::MIN, 999_999_999).is_some());
+        assert_eq!(Instant::from_unix(0, 1_000_000_000), None);
     }
 
     #[test]

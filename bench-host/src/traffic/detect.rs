@@ -10,6 +10,8 @@ use serde::{
     de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use super::tap_coding::Coding;
+
 /// What the first JSON value of a file says about the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -20,15 +22,27 @@ pub(super) enum Format {
     /// Our JSON lines: an object with one of our keys, or none at all.
     Lines,
     /// Output of Envoy's tap filter.
-    Tap,
+    Tap(Coding),
+    /// Output of Envoy's tap filter in protobuf's text format.
+    TapText,
     /// JSON of some other kind, in words, or text that is no JSON at all.
     Unknown(String),
 }
 
+/// How messages of the tap filter begin in protobuf's text format.
+const TEXT: [&str; 2] = ["http_buffered_trace", "http_streamed_trace_segment"];
+
 /// Reads only as far as needed to tell the format.
 pub(super) fn detect(mut reader: impl BufRead) -> io::Result<Format> {
+    if let Some(coding) = Coding::of_binary(reader.fill_buf()?) {
+        return Ok(Format::Tap(coding));
+    }
     if skip_to_value(&mut reader)?.is_none() {
         return Ok(Format::Empty);
+    }
+    let head = reader.fill_buf()?;
+    if TEXT.iter().any(|name| head.starts_with(name.as_bytes())) {
+        return Ok(Format::TapText);
     }
     let mut probe = Probe::default();
     let result = serde_json::Deserializer::from_reader(reader).deserialize_any(&mut probe);
@@ -91,7 +105,12 @@ impl<'de> Visitor<'de> for &mut Probe {
             self.format = match key.as_str() {
                 "log" => Some(Format::Har),
                 "request" | "response" | "http" | "start_ms" => Some(Format::Lines),
-                "http_buffered_trace" | "http_streamed_trace_segment" => Some(Format::Tap),
+                "http_buffered_trace"
+                | "httpBufferedTrace"
+                | "http_streamed_trace_segment"
+                | "httpStreamedTraceSegment"
+                | "socket_buffered_trace"
+                | "socket_streamed_trace_segment" => Some(Format::Tap(Coding::Json)),
                 _ => None,
             };
             if self.format.is_some() {
@@ -162,8 +181,8 @@ mod tests {
             ("# ours\n\n{\"request\":", Format::Lines),
             (r#"{"start_ms": 1, "log": 2}"#, Format::Lines),
             ("{}", Format::Lines),
-            (r#"{"http_buffered_trace": {}}"#, Format::Tap),
-            (r#"{"http_streamed_trace_segment": {}}"#, Format::Tap),
+            (r#"{"http_buffered_trace": {}}"#, Format::Tap(Coding::Json)),
+            (r#"{"http_streamed_trace_segment": {}}"#, Format::Tap(Coding::Json)),
             (
                 r#"{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}"#,
                 unknown("a JSON object with `a`, `b`, `c`, `d`, `e`"),

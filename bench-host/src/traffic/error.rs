@@ -79,12 +79,14 @@ pub enum TrafficError {
         reason: String,
     },
     /// The file is in a known format that is not supported.
-    #[error("traffic file {file}: {format} is not read yet; {EXPECTED}")]
-    NotReadYet {
+    #[error("traffic file {file}: {format} is not read; {instead}")]
+    NotRead {
         /// The file as the user named it.
         file: String,
         /// The format.
         format: &'static str,
+        /// What to do.
+        instead: &'static str,
     },
     /// The file is not text.
     #[error("traffic file {file}, line {line}: not UTF-8 at byte {byte} of the file{hint}")]
@@ -106,6 +108,19 @@ pub enum TrafficError {
         /// What is wrong, and what is right.
         reason: String,
     },
+    /// A message of Envoy's tap filter cannot be read, or the stream that begins with it cannot
+    /// become an exchange.
+    #[error("traffic file {file}, trace {trace} (at byte {byte}): {reason}")]
+    Trace {
+        /// The file as the user named it, or the one in the folder that was named.
+        file: String,
+        /// Index of the message in the file.
+        trace: u64,
+        /// Where in the file it begins.
+        byte: u64,
+        /// What is wrong, with the field.
+        reason: String,
+    },
     /// The file ends before its JSON does.
     #[error(
         "traffic file {file}, line {line}, column {column}: truncated: the file ends inside a \
@@ -121,15 +136,34 @@ pub enum TrafficError {
     },
 }
 
-const EXPECTED: &str = "a trace is a HAR file (an object with `log`) or JSON lines (objects with \
-                        `request` and `response`)";
+const EXPECTED: &str = "a trace is a HAR file (an object with `log`), JSON lines (objects with \
+                        `request` and `response`) or output of Envoy's tap filter";
 
 impl TrafficError {
+    /// Says which formats of the tap filter are read.
+    pub(super) fn tap_text(file: &str) -> Self {
+        Self::NotRead {
+            file: file.to_owned(),
+            format: "output of Envoy's tap filter in protobuf's text format (PROTO_TEXT)",
+            instead: "choose the format PROTO_BINARY_LENGTH_DELIMITED or JSON_BODY_AS_BYTES for \
+                      the sink",
+        }
+    }
+
     /// Tells broken JSON from JSON that stops too early.
     pub(super) fn json(file: &str, first_line: usize, error: &serde_json::Error) -> Self {
+        Self::json_at(file, (first_line, 0), error)
+    }
+
+    /// As [`json`](Self::json), for JSON in front of which there are `before` bytes of its line.
+    pub(super) fn json_at(
+        file: &str,
+        (first_line, before): (usize, usize),
+        error: &serde_json::Error,
+    ) -> Self {
         let file = file.to_owned();
         let line = first_line + error.line().saturating_sub(1);
-        let column = error.column();
+        let column = before + error.column();
         if error.is_eof() {
             return Self::Truncated { file, line, column };
         }

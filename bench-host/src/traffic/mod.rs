@@ -5,6 +5,8 @@
 //! takes
 //!
 //! - a **HAR** file (1.1, 1.2), as the network panel of every browser saves it;
+//! - output of **Envoy's tap filter**, buffered or streamed, in JSON or protobuf: one file, or a
+//!   folder of them;
 //! - **JSON lines**, our own format, which also records chunk boundaries and trailers;
 //! - a **`synth:`** notation, which generates bodies of any size ([`SYNTH_HELP`]).
 //!
@@ -56,6 +58,19 @@ mod synth;
 mod synth_body;
 mod synth_json;
 mod synth_spec;
+mod tap;
+mod tap_binary;
+mod tap_coding;
+mod tap_exchange;
+mod tap_file;
+mod tap_folder;
+mod tap_frame;
+mod tap_join;
+mod tap_json;
+mod tap_model;
+mod tap_notes;
+#[cfg(test)]
+mod tap_samples;
 pub(crate) mod url;
 mod words;
 

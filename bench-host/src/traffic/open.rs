@@ -14,16 +14,29 @@ use super::{
     har,
     lines::Lines,
     source::Kind,
+    tap::Tap,
+    tap_coding::Coding,
+    tap_file::{Place, Source},
+    tap_folder,
 };
 
 /// Opens a trace file; with the reader come notes for its user.
 pub(super) fn file(file: &str) -> Result<(Kind, Vec<String>), TrafficError> {
     let io = |cause| TrafficError::Io { file: file.to_owned(), cause };
     let mut handle = File::open(file).map_err(io)?;
+    let metadata = handle.metadata().map_err(io)?;
+    if metadata.is_dir() {
+        return tap(tap_folder::files(file)?);
+    }
     // A pipe can be read only once, so its content has to be kept.
-    let is_regular = handle.metadata().map_err(io)?.is_file();
-    if is_regular && detect(BufReader::new(&handle)).map_err(io)? == Format::Lines {
-        return Ok((Kind::Lines(Lines::File(Path::new(file).into())), Vec::new()));
+    let is_regular = metadata.is_file();
+    if is_regular {
+        let path = Path::new(file).into();
+        match detect(BufReader::new(&handle)).map_err(io)? {
+            Format::Lines => return Ok((Kind::Lines(Lines::File(path)), Vec::new())),
+            Format::Tap(coding) => return one_tap(file, coding, Place::File(path)),
+            _ => {}
+        }
     }
     let content = if is_regular {
         fs::read(file).map_err(io)?
@@ -40,6 +53,9 @@ pub(super) fn read_content(
     file: &str,
     content: Vec<u8>,
 ) -> Result<(Kind, Vec<String>), TrafficError> {
+    if let Some(coding) = Coding::of_binary(&content) {
+        return one_tap(file, coding, Place::Memory(content.into()));
+    }
     let json = std::str::from_utf8(&content)
         .map_err(|error| TrafficError::utf8(file, &content, (1, 0), error))?;
     let json = json.trim_start_matches('\u{feff}');
@@ -52,12 +68,24 @@ pub(super) fn read_content(
             Ok((Kind::Recording(recording.exchanges), recording.notes))
         }
         Format::Lines => Ok((Kind::Lines(Lines::Text(content.into())), Vec::new())),
-        Format::Tap => Err(TrafficError::NotReadYet {
-            file: file.to_owned(),
-            format: "the output of Envoy's tap filter",
-        }),
+        Format::Tap(coding) => one_tap(file, coding, Place::Memory(content.into())),
+        Format::TapText => Err(TrafficError::tap_text(file)),
         Format::Unknown(found) => Err(unknown(file, json, found)),
     }
+}
+
+/// Opens a single file of Envoy's tap filter.
+fn one_tap(
+    file: &str,
+    coding: Coding,
+    content: Place,
+) -> Result<(Kind, Vec<String>), TrafficError> {
+    tap(vec![Source { name: file.to_owned(), prefix: None, coding, content }])
+}
+
+fn tap(files: Vec<Source>) -> Result<(Kind, Vec<String>), TrafficError> {
+    let (tap, notes) = Tap::open(files)?;
+    Ok((Kind::Tap(tap), notes))
 }
 
 /// Tells JSON that is no trace from text that is no JSON.
@@ -129,8 +157,8 @@ mod tests {
 
     #[test]
     fn messages() {
-        let expected = "a trace is a HAR file (an object with `log`) or JSON lines (objects with \
-                        `request` and `response`)";
+        let expected = "a trace is a HAR file (an object with `log`), JSON lines (objects with \
+                        `request` and `response`) or output of Envoy's tap filter";
         for (content, message) in [
             ("", format!("the file is empty; {expected}")),
             ("# nothing\n\n", format!("the file is empty; {expected}")),
@@ -169,7 +197,15 @@ mod tests {
             ),
             (
                 r#"{"http_buffered_trace": {}}"#,
-                format!("the output of Envoy's tap filter is not read yet; {expected}"),
+                "no request to replay: 1 of 1 streams have no headers of a request and are \
+                 skipped: trace 0"
+                    .to_owned(),
+            ),
+            (
+                "http_buffered_trace {\n}\n",
+                "output of Envoy's tap filter in protobuf's text format (PROTO_TEXT) is not read; \
+                 choose the format PROTO_BINARY_LENGTH_DELIMITED or JSON_BODY_AS_BYTES for the sink"
+                    .to_owned(),
             ),
             (
                 r#"{"log": {"entries": []}}"#,

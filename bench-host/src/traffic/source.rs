@@ -9,6 +9,7 @@ use super::{
     lines::{self, Lines},
     open,
     synth::Synth,
+    tap::{self, Tap},
 };
 
 const DEMO: &str = include_str!("../../traffic/demo.jsonl");
@@ -19,8 +20,9 @@ const SYNTH: &str = "synth:";
 /// # Cost
 ///
 /// A HAR file is held decoded; each pass clones header lists and shares bodies. JSON lines are read
-/// anew in each pass, a line at a time, and take no memory in between. Generated traffic holds
-/// about one megabyte whatever its size.
+/// anew in each pass, a line at a time, and take no memory in between. Output of Envoy's tap filter
+/// is read anew as well; of one file, streams that came in pieces are held until the file ends, up
+/// to 1 GiB. Generated traffic holds about one megabyte whatever its size.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     source: String,
@@ -35,6 +37,7 @@ pub(super) enum Kind {
     Lines(Lines),
     Recording(Vec<Exchange>),
     Synth(Box<Synth>),
+    Tap(Tap),
 }
 
 impl Traffic {
@@ -71,6 +74,7 @@ impl Traffic {
                 file: traffic.source,
                 reason: match traffic.notes.first() {
                     Some(note) => note.clone(),
+                    None if matches!(traffic.kind, Kind::Tap(_)) => "no stream".to_owned(),
                     None => "`log.entries` is empty".to_owned(),
                 },
             });
@@ -109,11 +113,12 @@ impl Traffic {
 
     /// Starts a pass over all exchanges, in the order in which they were recorded.
     ///
-    /// A pass fails only when a JSON lines file has changed since it was opened, and then ends.
+    /// A pass fails only when a file that is read anew has changed since it was opened, and then ends.
     pub fn exchanges(&self) -> Exchanges<'_> {
         Exchanges(match &self.kind {
             Kind::Lines(lines) => Pass::Lines(lines.read(&self.source)),
             Kind::Recording(exchanges) => Pass::Recording(exchanges.iter()),
+            Kind::Tap(tap) => Pass::Tap(tap.read()),
             Kind::Synth(synth) => Pass::Synth { synth, next: 0 },
         })
     }
@@ -126,6 +131,7 @@ impl Traffic {
             }
             Kind::Recording(exchanges) => Ok(exchanges.len() as u64),
             Kind::Synth(synth) => Ok(synth.len()),
+            Kind::Tap(tap) => Ok(tap.requests()),
         }
     }
 }
@@ -137,6 +143,7 @@ enum Pass<'a> {
     Lines(lines::Reader<'a>),
     Recording(slice::Iter<'a, Exchange>),
     Synth { synth: &'a Synth, next: u64 },
+    Tap(tap::Reader<'a>),
 }
 
 impl Iterator for Exchanges<'_> {
@@ -145,6 +152,7 @@ impl Iterator for Exchanges<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
             Pass::Lines(lines) => lines.next(),
+            Pass::Tap(tap) => tap.next(),
             Pass::Recording(exchanges) => exchanges.next().cloned().map(Ok),
             Pass::Synth { synth, next } => {
                 let exchange = synth.exchange(*next)?;

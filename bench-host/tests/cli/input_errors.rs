@@ -96,11 +96,11 @@ fn traffic_that_is_not_there() {
 
 #[test]
 fn traffic_that_is_no_trace() {
-    assert_snapshot!(traffic(b""), @"traffic file trace: the file is empty; a trace is a HAR file (an object with `log`) or JSON lines (objects with `request` and `response`)");
-    assert_snapshot!(traffic(b"# nothing but this\n\n"), @"traffic file trace: the file is empty; a trace is a HAR file (an object with `log`) or JSON lines (objects with `request` and `response`)");
-    assert_snapshot!(traffic(br#"{"name": "x", "version": 1}"#), @"traffic file trace: not a trace but a JSON object with `name`, `version`; a trace is a HAR file (an object with `log`) or JSON lines (objects with `request` and `response`)");
-    assert_snapshot!(traffic(b"[]"), @"traffic file trace: not a trace but a JSON array; a trace is a HAR file (an object with `log`) or JSON lines (objects with `request` and `response`)");
-    assert_snapshot!(traffic(b"GET / HTTP/1.1\r\n"), @"traffic file trace, line 1, column 1: not JSON: expected value; a trace is a HAR file (an object with `log`) or JSON lines (objects with `request` and `response`)");
+    assert_snapshot!(traffic(b""), @"traffic file trace: the file is empty; a trace is a HAR file (an object with `log`), JSON lines (objects with `request` and `response`) or output of Envoy's tap filter");
+    assert_snapshot!(traffic(b"# nothing but this\n\n"), @"traffic file trace: the file is empty; a trace is a HAR file (an object with `log`), JSON lines (objects with `request` and `response`) or output of Envoy's tap filter");
+    assert_snapshot!(traffic(br#"{"name": "x", "version": 1}"#), @"traffic file trace: not a trace but a JSON object with `name`, `version`; a trace is a HAR file (an object with `log`), JSON lines (objects with `request` and `response`) or output of Envoy's tap filter");
+    assert_snapshot!(traffic(b"[]"), @"traffic file trace: not a trace but a JSON array; a trace is a HAR file (an object with `log`), JSON lines (objects with `request` and `response`) or output of Envoy's tap filter");
+    assert_snapshot!(traffic(b"GET / HTTP/1.1\r\n"), @"traffic file trace, line 1, column 1: not JSON: expected value; a trace is a HAR file (an object with `log`), JSON lines (objects with `request` and `response`) or output of Envoy's tap filter");
     assert_snapshot!(traffic(b"\x1f\x8b\x08\0\0\0"), @"traffic file trace, line 1: not UTF-8 at byte 1 of the file; it looks like gzip: unpack it first");
     assert_snapshot!(traffic(br#"{"log": {"entries": []}}"#), @"traffic file trace: no request to replay: `log.entries` is empty");
 }

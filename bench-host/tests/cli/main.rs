@@ -14,3 +14,4 @@ mod proxy;
 mod results;
 mod suites;
 mod suites_toml;
+mod tap;
