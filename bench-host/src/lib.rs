@@ -13,6 +13,8 @@ pub mod host;
 pub mod measure;
 #[cfg(feature = "wasm")]
 pub mod module;
+#[cfg(feature = "record")]
+pub mod record;
 pub mod replay;
 pub mod report;
 #[cfg(feature = "suite")]

@@ -8,6 +8,7 @@ mod inspect;
 mod limits;
 mod passes;
 mod peers;
+mod record;
 mod replay;
 mod test;
 
@@ -35,6 +36,7 @@ enum Command {
     Demo(demo::Arguments),
     Inspect(inspect::Arguments),
     Peers(peers::Arguments),
+    Record(Box<record::Arguments>),
     Replay(Box<replay::Arguments>),
     Test(Box<test::Arguments>),
 }
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
+        Command::Record(arguments) => record::run(*arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };

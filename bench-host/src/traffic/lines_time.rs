@@ -20,7 +20,7 @@ impl Serialize for Millis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let nanos = self.0.as_nanos();
         match u64::try_from(nanos / 1_000_000) {
-            Ok(millis) if nanos % 1_000_000 == 0 => serializer.serialize_u64(millis),
+            Ok(millis) if nanos.is_multiple_of(1_000_000) => serializer.serialize_u64(millis),
             _ => serializer.serialize_f64(nanos as f64 / 1e6),
         }
     }

@@ -72,6 +72,8 @@ pub use error::TrafficError;
 pub use generator::Generator;
 pub use headers::Headers;
 pub use lines_write::Unwritable;
+#[cfg(feature = "record")]
+pub(crate) use message::label;
 pub use message::{Exchange, HttpVersion, Message};
 pub use redact::Redaction;
 pub use source::{Exchanges, Traffic};

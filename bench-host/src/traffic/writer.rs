@@ -108,6 +108,16 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// Brings what has been written so far into the file, as for someone who looks into it.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Io`]; the trace is then lost.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        let flushed = self.output.flush();
+        flushed.map_err(|cause| WriteError::Io { file: self.target.clone(), cause })
+    }
+
     /// How many exchanges have been written.
     pub fn written(&self) -> u64 {
         self.written
