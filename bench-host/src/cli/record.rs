@@ -51,16 +51,16 @@ struct ProxyArguments {
     #[arg(long, value_name = "URL")]
     upstream: Option<UpstreamAddress>,
     /// Where the requests come from; with port 0 a free one, which stderr says.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", requires = "upstream")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with = "traffic")]
     listen: SocketAddr,
     /// Stop after so many exchanges.
-    #[arg(long, value_name = "N", requires = "upstream")]
+    #[arg(long, value_name = "N", conflicts_with = "traffic")]
     requests: Option<NonZeroU64>,
     /// Stop after this time, such as 30s or 10m.
-    #[arg(long = "for", value_name = "TIME", value_parser = time, requires = "upstream")]
+    #[arg(long = "for", value_name = "TIME", value_parser = time, conflicts_with = "traffic")]
     time: Option<Duration>,
     /// The longest body; an exchange with a longer one passes and is left out.
-    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = size, conflicts_with = "traffic")]
     max_body: NonZeroUsize,
 }
 

@@ -53,8 +53,8 @@ impl Body for Recorded {
                 } else if let Some(trailers) = frame.trailers_ref() {
                     passing.trailers(self.direction, trailers);
                 }
-                // Who has all bytes of a length may never ask for the end.
-                if self.inner.is_end_stream() {
+                // Who has trailers or all bytes of a length may never ask for the end.
+                if frame.is_trailers() || self.inner.is_end_stream() {
                     self.end(false);
                 }
             }
