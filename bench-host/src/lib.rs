@@ -15,6 +15,8 @@ pub mod measure;
 pub mod module;
 #[cfg(feature = "cli")]
 pub mod package;
+#[cfg(feature = "record")]
+pub mod record;
 pub mod replay;
 pub mod report;
 #[cfg(feature = "suite")]

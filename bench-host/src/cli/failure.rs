@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use crate::engine::StartError;
 use crate::guest_build::GuestBuildError;
 use crate::module::ModuleError;
+use crate::record::RecordError;
 use crate::replay::ReplayError;
-use crate::traffic::TrafficError;
+use crate::traffic::{TrafficError, WriteError};
 
 /// A command that could not do what it was asked to.
 #[derive(Debug)]
@@ -57,6 +58,22 @@ impl fmt::Display for Failure {
 impl From<TrafficError> for Failure {
     fn from(error: TrafficError) -> Self {
         Self::Input(chain(&error))
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        Self::Input(chain(&error))
+    }
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Listen { .. } => Self::Input(chain(&error)),
+            RecordError::Machine(_) => Self::Own(chain(&error)),
+            RecordError::Write(error) => error.into(),
+        }
     }
 }
 

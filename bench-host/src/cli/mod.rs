@@ -9,6 +9,7 @@ mod limits;
 mod package;
 mod passes;
 mod peers;
+mod record;
 mod replay;
 mod test;
 
@@ -37,6 +38,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Package(Box<package::Arguments>),
     Peers(peers::Arguments),
+    Record(Box<record::Arguments>),
     Replay(Box<replay::Arguments>),
     Test(Box<test::Arguments>),
 }
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
+        Command::Record(arguments) => record::run(*arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };

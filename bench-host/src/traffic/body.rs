@@ -1,6 +1,6 @@
 //! Bodies and how they are cut into chunks.
 
-use std::{mem, num::NonZeroUsize, vec};
+use std::{mem, num::NonZeroUsize, time::Duration, vec};
 
 use bytes::Bytes;
 
@@ -16,6 +16,9 @@ pub enum Body {
     Whole(Bytes),
     /// Chunks as they were recorded, empty ones included.
     Chunks(Vec<Bytes>),
+    /// Chunks as they were recorded, each with the time since the request began; the times never
+    /// go back. A replay delivers the chunks and does not wait for their times.
+    Timed(Vec<(Duration, Bytes)>),
     /// Text made on the way, never held as a whole.
     Generated(Generator),
 }
@@ -38,6 +41,11 @@ impl Body {
             Self::Whole(body) => Rest::Whole { rest: body.clone(), cut },
             Self::Chunks(chunks) if chunks.is_empty() => Rest::Whole { rest: Bytes::new(), cut },
             Self::Chunks(chunks) => Rest::Recorded(chunks.clone().into_iter()),
+            Self::Timed(chunks) if chunks.is_empty() => Rest::Whole { rest: Bytes::new(), cut },
+            Self::Timed(chunks) => {
+                let chunks: Vec<_> = chunks.iter().map(|(_, chunk)| chunk.clone()).collect();
+                Rest::Recorded(chunks.into_iter())
+            }
             Self::Generated(generator) => Rest::Generated(generator.chunks(cut)),
         })
     }
@@ -48,6 +56,7 @@ impl Body {
             Self::None => 0,
             Self::Whole(body) => body.len() as u64,
             Self::Chunks(chunks) => chunks.iter().map(|chunk| chunk.len() as u64).sum(),
+            Self::Timed(chunks) => chunks.iter().map(|(_, chunk)| chunk.len() as u64).sum(),
             Self::Generated(generator) => generator.len(),
         }
     }
@@ -119,6 +128,7 @@ mod tests {
         assert_eq!(lengths(&Body::None, 8), [0; 0]);
         assert_eq!(lengths(&Body::Whole(Bytes::new()), 8), [0]);
         assert_eq!(lengths(&Body::Chunks(Vec::new()), 8), [0]);
+        assert_eq!(lengths(&Body::Timed(Vec::new()), 8), [0]);
     }
 
     #[test]
@@ -133,9 +143,11 @@ mod tests {
     #[test]
     fn recorded_chunks_stay_as_recorded() {
         let chunks = ["a", "", "bcd", ""].map(|text| Bytes::from_static(text.as_bytes()));
-        let body = Body::Chunks(chunks.to_vec());
-        assert_eq!(lengths(&body, 2), [1, 0, 3, 0]);
-        assert_eq!(body.len(), 4);
+        let timed = chunks.clone().map(|chunk| (Duration::from_secs(1), chunk));
+        for body in [Body::Chunks(chunks.to_vec()), Body::Timed(timed.to_vec())] {
+            assert_eq!(lengths(&body, 2), [1, 0, 3, 0]);
+            assert_eq!(body.len(), 4);
+        }
     }
 
     #[test]

@@ -83,6 +83,20 @@ impl Generator {
         }
     }
 
+    /// The chunks of a body that has its own, as if they had been recorded.
+    pub(super) fn recorded_chunks(&self) -> Option<GeneratedChunks> {
+        self.chunk.map(|cut| self.chunks(cut))
+    }
+
+    /// The whole body in memory.
+    pub(super) fn whole(&self) -> Bytes {
+        let mut whole = Vec::new();
+        for chunk in self.chunks(NonZeroUsize::new(64 << 10).expect("not zero")) {
+            whole.extend_from_slice(&chunk);
+        }
+        whole.into()
+    }
+
     /// The `len` bytes from `at` on.
     fn piece(&self, at: u64, len: usize) -> Bytes {
         if len <= self.period {

@@ -46,6 +46,11 @@ impl Headers {
         self.0.iter()
     }
 
+    /// The fields in order; names must stay in lower case.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, (Bytes, Bytes)> {
+        self.0.iter_mut()
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.0.len()

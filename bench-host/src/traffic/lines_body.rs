@@ -1,6 +1,6 @@
 //! A body as it is written in our JSON lines format.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use serde::{
@@ -8,9 +8,10 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Body, error::decode_base64};
+use super::{Body, error::decode_base64, lines_time::Millis};
 
-/// A string, `{"base64": "…"}`, or an array of these for recorded chunks.
+/// A string, `{"base64": "…"}`, or an array of these for recorded chunks, of which each may be
+/// `{"text": "…", "ms": …}` or `{"base64": "…", "ms": …}` and so say when it came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WrittenBody(pub(crate) Body);
 
@@ -35,10 +36,21 @@ impl<'de> Visitor<'de> for BodyVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<WrittenBody, A::Error> {
         let mut chunks = Vec::new();
-        while let Some(Piece(chunk)) = array.next_element()? {
-            chunks.push(chunk);
+        let (mut now, mut is_timed) = (Duration::ZERO, false);
+        while let Some(Piece { bytes, at }) = array.next_element()? {
+            if let Some(at) = at {
+                if at < now {
+                    return Err(de::Error::custom("`ms` is before that of an earlier chunk"));
+                }
+                (now, is_timed) = (at, true);
+            }
+            chunks.push((now, bytes));
         }
-        Ok(WrittenBody(Body::Chunks(chunks)))
+        Ok(WrittenBody(if is_timed {
+            Body::Timed(chunks)
+        } else {
+            Body::Chunks(chunks.into_iter().map(|(_, chunk)| chunk).collect())
+        }))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<WrittenBody, E> {
@@ -50,18 +62,31 @@ impl<'de> Visitor<'de> for BodyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WrittenBody, A::Error> {
-        PieceVisitor.visit_map(map).map(WrittenBody::from)
+        let piece = PieceVisitor.visit_map(map)?;
+        if piece.at.is_some() {
+            return Err(de::Error::custom("`ms` is for the chunks of an array"));
+        }
+        Ok(piece.into())
     }
 }
 
 impl From<Piece> for WrittenBody {
-    fn from(Piece(body): Piece) -> Self {
-        Self(Body::Whole(body))
+    fn from(piece: Piece) -> Self {
+        Self(Body::Whole(piece.bytes))
     }
 }
 
-/// A string or `{"base64": "…"}`.
-struct Piece(Bytes);
+/// A string, or an object that may say when the chunk came.
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    pub(super) at: Option<Duration>,
+}
+
+impl From<Bytes> for Piece {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, at: None }
+    }
+}
 
 impl<'de> Deserialize<'de> for Piece {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -79,23 +104,30 @@ impl<'de> Visitor<'de> for PieceVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Piece, E> {
-        Ok(Piece(Bytes::copy_from_slice(text.as_bytes())))
+        Ok(Bytes::copy_from_slice(text.as_bytes()).into())
     }
 
     fn visit_string<E>(self, text: String) -> Result<Piece, E> {
-        Ok(Piece(text.into()))
+        Ok(Bytes::from(text).into())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Piece, A::Error> {
-        let encoded = Encoded::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Piece(encoded.base64.0))
+        let written = Written::deserialize(MapAccessDeserializer::new(map))?;
+        let at = written.ms.map(|ms| ms.0);
+        match (written.text, written.base64) {
+            (Some(text), None) => Ok(Piece { bytes: text.into(), at }),
+            (None, Some(Base64(bytes))) => Ok(Piece { bytes, at }),
+            _ => Err(de::Error::custom("one of `text` and `base64` is needed")),
+        }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Encoded {
-    base64: Base64,
+struct Written {
+    text: Option<String>,
+    base64: Option<Base64>,
+    ms: Option<Millis>,
 }
 
 struct Base64(Bytes);
@@ -134,5 +166,29 @@ mod tests {
         }
         let error = body(r#"{"base64": "", "gzip": true}"#).unwrap_err();
         assert!(error.starts_with("unknown field `gzip`"), "{error}");
+        for (json, reason) in [
+            (r#"{"text": "a", "base64": ""}"#, "one of `text` and `base64` is needed"),
+            (r#"{"text": "a", "ms": 1}"#, "`ms` is for the chunks of an array"),
+            (r#"[{"text": "a", "ms": -1}]"#, "-1 is no time after the first"),
+            (
+                r#"[{"text": "a", "ms": 2}, "b", {"text": "c", "ms": 1}]"#,
+                "`ms` is before that of an earlier chunk",
+            ),
+        ] {
+            let error = body(json).unwrap_err();
+            assert!(error.starts_with(reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn chunks_without_a_time_came_with_the_one_before() {
+        let json = r#"["a", {"text": "b", "ms": 1.5}, {"base64": "Yw=="}]"#;
+        let Ok(Body::Timed(chunks)) = body(json) else {
+            panic!("one time is enough");
+        };
+        let times: Vec<_> = chunks.iter().map(|(at, _)| at.as_micros()).collect();
+        assert_eq!(times, [0, 1500, 1500]);
+        let chunks: Vec<_> = chunks.into_iter().map(|(_, chunk)| chunk).collect();
+        assert_eq!(chunks, ["a", "b", "c"]);
     }
 }

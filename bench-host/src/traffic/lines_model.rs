@@ -1,11 +1,14 @@
 //! One line of our JSON lines format, as it is written.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Exchange, Headers, HttpVersion, Message, lines_body::WrittenBody, message};
+use super::{
+    Exchange, Headers, HttpVersion, Message,
+    lines_body::{Piece, WrittenBody},
+    lines_time::Millis,
+    message,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,7 +16,7 @@ pub(super) struct Line {
     request: Request,
     response: Option<Response>,
     http: Version,
-    start_ms: Option<Start>,
+    start_ms: Option<Millis>,
 }
 
 #[derive(Deserialize)]
@@ -111,18 +114,6 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
-/// Milliseconds, fractions allowed.
-struct Start(Duration);
-
-impl<'de> Deserialize<'de> for Start {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let millis = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(millis / 1000.0)
-            .map(Self)
-            .map_err(|_| de::Error::custom(format_args!("{millis} is no time after the first")))
-    }
-}
-
 struct Status(u16);
 
 impl<'de> Deserialize<'de> for Status {
@@ -134,7 +125,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// `[["name", "value"], …]`; names become lower case.
+/// `[["name", "value"], …]`; names become lower case, and values that are not text are base64.
 #[derive(Default)]
 struct Fields(Headers);
 
@@ -149,7 +140,7 @@ struct Field((Bytes, Bytes));
 
 impl<'de> Deserialize<'de> for Field {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (name, value) = <(String, String)>::deserialize(deserializer)?;
+        let (name, value) = <(String, Piece)>::deserialize(deserializer)?;
         if name.is_empty() {
             return Err(de::Error::custom("a header without a name"));
         }
@@ -159,6 +150,9 @@ impl<'de> Deserialize<'de> for Field {
                  status"
             )));
         }
-        Ok(Self((name.to_ascii_lowercase().into(), value.into())))
+        if value.at.is_some() {
+            return Err(de::Error::custom("a header has no `ms`"));
+        }
+        Ok(Self((name.to_ascii_lowercase().into(), value.bytes)))
     }
 }

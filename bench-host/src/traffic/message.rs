@@ -57,7 +57,7 @@ impl Message {
 }
 
 /// Names an exchange for messages: `GET https://host/path`, with `?…` where a query was.
-pub(super) fn label(method: &str, scheme: &str, authority: &str, path: &str) -> String {
+pub(crate) fn label(method: &str, scheme: &str, authority: &str, path: &str) -> String {
     let (path, query) = match path.split_once('?') {
         Some((path, _)) => (path, "?…"),
         None => (path, ""),

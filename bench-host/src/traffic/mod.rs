@@ -51,8 +51,13 @@ mod headers;
 mod lines;
 pub(crate) mod lines_body;
 mod lines_model;
+mod lines_time;
+mod lines_write;
 mod message;
 mod open;
+mod redact;
+mod redact_cookies;
+mod redact_url;
 mod source;
 mod synth;
 mod synth_body;
@@ -73,11 +78,19 @@ mod tap_notes;
 mod tap_samples;
 pub(crate) mod url;
 mod words;
+mod writer;
+#[cfg(test)]
+mod written;
 
 pub use body::{Body, BodyChunks};
 pub use error::TrafficError;
 pub use generator::Generator;
 pub use headers::Headers;
+pub use lines_write::Unwritable;
+#[cfg(feature = "record")]
+pub(crate) use message::label;
 pub use message::{Exchange, HttpVersion, Message};
+pub use redact::Redaction;
 pub use source::{Exchanges, Traffic};
 pub use synth_spec::SYNTH_HELP;
+pub use writer::{TraceWriter, WriteError};

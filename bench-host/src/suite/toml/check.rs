@@ -1,5 +1,6 @@
 //! Comparing what came of an exchange with what is expected.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::super::case::{Failure, quoted, shown};
@@ -95,8 +96,8 @@ impl Check<'_> {
         if let Some(body) = &expected.body {
             let bytes = match &body.as_ref().0 {
                 Body::Whole(bytes) => bytes.to_vec(),
-                Body::Chunks(chunks) => chunks.concat(),
-                Body::None | Body::Generated(_) => Vec::new(),
+                Body::None => Vec::new(),
+                body => body.chunks(NonZeroUsize::MAX).collect::<Vec<_>>().concat(),
             };
             wanted.push((places.of(body), bytes));
         }

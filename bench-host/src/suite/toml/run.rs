@@ -184,6 +184,7 @@ fn body(
             let pieces = chunks.iter().flat_map(|chunk| match &chunk.0 {
                 Body::Whole(piece) => vec![piece.clone()],
                 Body::Chunks(pieces) => pieces.clone(),
+                Body::Timed(pieces) => pieces.iter().map(|(_, piece)| piece.clone()).collect(),
                 Body::None | Body::Generated(_) => Vec::new(),
             });
             Ok(Body::Chunks(pieces.collect()))
