@@ -31,6 +31,8 @@ pub(in crate::host) enum Value<'a> {
     Object(&'a serde_json::Map<String, Json>),
     List(&'a [Json]),
     Message(Message<'a>),
+    /// A message that the proxy does not have, though it has a place for it.
+    NoMessage,
     /// Attributes under one name.
     Group(Group),
 }
@@ -114,6 +116,7 @@ impl<'a> Value<'a> {
                 encode_owned(&pairs.collect::<Result<Vec<_>, Status>>()?)
             }
             Self::Message(message) => Ok(message.encode()),
+            Self::NoMessage => Err(Status::SerializationFailure),
             Self::Group(Group::Empty) => encode_owned(&[]),
             Self::Group(_) => Err(Status::SerializationFailure),
         }

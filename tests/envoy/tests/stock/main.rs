@@ -4,6 +4,7 @@
 
 mod callouts;
 mod held;
+mod properties;
 mod stage;
 mod told;
 mod workers;

@@ -185,7 +185,7 @@ impl Stage {
         let resources = resources.replace("\"port_value\":", "port_value: ");
         let bootstrap = format!(
             "admin: {{address: {{socket_address: {{address: 127.0.0.1, port_value: 9901}}}}}}\n\
-             node: {{id: node-1, cluster: gateway}}\n\
+             node: {{id: node-1, cluster: gateway, metadata: {{KEY: v}}}}\n\
              stats_flush_on_admin: true\n\
              static_resources: {resources}\n"
         );
@@ -272,7 +272,10 @@ fn cluster(name: &str, port: u16) -> Value {
     let endpoint = json!({"endpoint": {"address": address(port)}});
     let options = json!({
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+        "use_downstream_protocol_config": {
+            "http_protocol_options": {"enable_trailers": true},
+            "http2_protocol_options": {},
+        },
     });
     let mut cluster = json!({
         "name": name,
@@ -341,7 +344,10 @@ fn listener(plugin: &Plugin, attributes: &[&str]) -> Value {
             },
             {
                 "name": "router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+                    "suppress_envoy_headers": true,
+                },
             },
         ],
     });
@@ -350,6 +356,8 @@ fn listener(plugin: &Plugin, attributes: &[&str]) -> Value {
     }
     json!({
         "name": name,
+        // As the bench host says of its own.
+        "traffic_direction": "INBOUND",
         "address": address(10000),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": http}]}],
     })
