@@ -64,9 +64,23 @@ fn names() -> Vec<String> {
     let names = rows.filter_map(|row| row.strip_prefix("| `")?.split_once('`'));
     let mut names: Vec<_> = names.map(|(name, _)| name.to_owned()).collect();
     for more in [
-        "", "request", "response", "connection", "upstream", "source", "destination", "xds",
-        "filter_state", "nobody", "request.nobody", "response.nobody", "connection.nobody",
-        "source.nobody", "upstream.nobody", "xds.nobody", "request.headers.nobody",
+        "",
+        "request",
+        "response",
+        "connection",
+        "upstream",
+        "source",
+        "destination",
+        "xds",
+        "filter_state",
+        "nobody",
+        "request.nobody",
+        "response.nobody",
+        "connection.nobody",
+        "source.nobody",
+        "upstream.nobody",
+        "xds.nobody",
+        "request.headers.nobody",
         "xds.node.cluster",
     ] {
         names.push(more.to_owned());
@@ -174,8 +188,10 @@ const CHANCE: [&str; 10] = [
 
 fn alike(callback: &str, name: &str, real: &Said, ours: &Said) -> bool {
     // Envoy adds `date` and `server` behind its filters.
-    let added = callback == "log" && ["headers", "headers_bytes", "total_size"]
-        .iter().any(|of| name.strip_prefix("response.") == Some(of));
+    let added = callback == "log"
+        && ["headers", "headers_bytes", "total_size"]
+            .iter()
+            .any(|of| name.strip_prefix("response.") == Some(of));
     if TIMES.contains(&name) && ours.0 == 1 {
         return true;
     }
