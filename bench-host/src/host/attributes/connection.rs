@@ -74,8 +74,9 @@ pub(super) fn xds<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>> {
         | b"route_metadata"
         | b"listener_metadata"
         | b"virtual_host_metadata" => Value::Message(Message::Metadata),
+        // An endpoint without metadata has no message at all.
         b"upstream_host_metadata" | b"upstream_host_locality_metadata" if connected => {
-            Value::Message(Message::Metadata)
+            Value::NoMessage
         }
         _ => return None,
     })

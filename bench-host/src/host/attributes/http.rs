@@ -12,8 +12,9 @@ pub(super) fn request<'a>(
     stream: &'a Stream,
     name: &[u8],
 ) -> Option<Value<'a>> {
-    // Real hosts of today let requests' headers be read for the whole stream.
-    let headers = stream.request.begun.then_some(&stream.request.headers);
+    // Higress' host lets them be read for the whole stream.
+    let there = stream.request.headers_open || view.logging || view.is_higress();
+    let headers = (there && stream.request.begun).then_some(&stream.request.headers);
     let header = |name: &[u8]| headers?.get(name).cloned().map(Value::String);
     let bytes = headers.map_or(0, HeaderMap::byte_size);
     Some(match name {
@@ -58,7 +59,7 @@ pub(super) fn response<'a>(
     let map = |map: Option<&'a HeaderMap>| map.map_or(Value::Group(Group::Empty), Value::Headers);
     Some(match name {
         b"code" => Value::Int(code()?),
-        b"code_details" if stream.details.is_empty() => return None,
+        b"code_details" if stream.details.is_empty() && !stream.replied_locally => return None,
         b"code_details" => Value::text(&stream.details),
         // No attribute of a run here sets any of Envoy's flags.
         b"flags" => Value::Int(0),

@@ -49,7 +49,7 @@ const TABLE: &[Row] = &[
     ("request.host", String, BOTH, Request, "header `:authority`"),
     ("request.scheme", String, BOTH, Request, "header `:scheme`"),
     ("request.method", String, BOTH, Request, "header `:method`"),
-    ("request.headers", Pairs, BOTH, Open, "one pair per line, equal names joined by commas"),
+    ("request.headers", Pairs, BOTH, Open, "one pair per name, its values joined by commas"),
     ("request.headers.NAME", String, BOTH, Request, "all values of the name, joined by commas"),
     ("request.headers_bytes", Int, BOTH, Open, "names and values"),
     ("request.referer", String, BOTH, Request, "header `referer`"),
@@ -112,8 +112,14 @@ const TABLE: &[Row] = &[
     ("xds.route_metadata", Message, BOTH, Open, "an empty `Metadata`"),
     ("xds.virtual_host_name", String, BOTH, Open, "empty"),
     ("xds.virtual_host_metadata", Message, BOTH, Open, "an empty `Metadata`"),
-    ("xds.upstream_host_metadata", Message, BOTH, Upstream, "an empty `Metadata`"),
-    ("xds.upstream_host_locality_metadata", Message, BOTH, Upstream, "an empty `Metadata`"),
+    ("xds.upstream_host_metadata", Message, BOTH, Never, "hosts have none: `SerializationFailure`"),
+    (
+        "xds.upstream_host_locality_metadata",
+        Message,
+        BOTH,
+        Never,
+        "hosts have none: `SerializationFailure`",
+    ),
     ("xds.listener_direction", Int, BOTH, Open, "1 (inbound)"),
     ("xds.listener_metadata", Message, BOTH, Open, "an empty `Metadata`"),
     ("xds.filter_chain_name", String, BOTH, Open, "empty"),
@@ -124,7 +130,7 @@ const TABLE: &[Row] = &[
     ("cluster_metadata", Message, HIGRESS, Open, "an empty `Metadata`"),
     ("route_name", String, HIGRESS, Open, "setting `route_name`"),
     ("route_metadata", Message, HIGRESS, Open, "an empty `Metadata`"),
-    ("upstream_host_metadata", Message, HIGRESS, Upstream, "an empty `Metadata`"),
+    ("upstream_host_metadata", Message, HIGRESS, Never, "hosts have none: `SerializationFailure`"),
     ("connection_id", Uint, BOTH, Open, "1"),
     ("plugin_name", String, BOTH, Always, "setting `plugin_name`"),
     ("plugin_root_id", String, BOTH, Always, "setting `plugin_root_id`"),
@@ -187,7 +193,11 @@ fn the_host_answers_what_the_table_says() {
             let host = host(profile, moment);
             for (path, encoding, profiles, since, _) in TABLE {
                 let answer = host.property(path.as_bytes()).map(|value| value.to_vec());
-                let expected = profiles.contains(&profile) && moment >= *since;
+                // A stock Envoy shows the headers of a request no longer once they have gone on.
+                let gone = profile == Profile::Envoy
+                    && *since == Request
+                    && (Upstream..Log).contains(&moment);
+                let expected = profiles.contains(&profile) && moment >= *since && !gone;
                 assert_eq!(answer.is_ok(), expected, "{path} at {moment:?}: {answer:?}");
                 let segments = path.replacen('.', "\0", 1);
                 let segments = match segments.rsplit_once('.') {

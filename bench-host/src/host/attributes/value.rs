@@ -1,6 +1,7 @@
 //! Values of attributes, and how they cross the boundary.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use serde_json::Value as Json;
@@ -9,8 +10,7 @@ use super::message::Message;
 use crate::host::abi::Status;
 use crate::host::headers::{HeaderMap, encode_pairs};
 
-/// Most bytes of a value as a guest gets it. Header maps repeat the joined value of a name for each
-/// of its lines, so that one map could otherwise be as large as the square of its headers.
+/// Most bytes of a value as a guest gets it.
 pub(in crate::host) const MAX_VALUE: usize = 64 * 1024 * 1024;
 
 /// The value of an attribute: the types of CEL.
@@ -31,6 +31,8 @@ pub(in crate::host) enum Value<'a> {
     Object(&'a serde_json::Map<String, Json>),
     List(&'a [Json]),
     Message(Message<'a>),
+    /// A message that the proxy does not have, though it has a place for it.
+    NoMessage,
     /// Attributes under one name.
     Group(Group),
 }
@@ -114,6 +116,7 @@ impl<'a> Value<'a> {
                 encode_owned(&pairs.collect::<Result<Vec<_>, Status>>()?)
             }
             Self::Message(message) => Ok(message.encode()),
+            Self::NoMessage => Err(Status::SerializationFailure),
             Self::Group(Group::Empty) => encode_owned(&[]),
             Self::Group(_) => Err(Status::SerializationFailure),
         }
@@ -136,25 +139,27 @@ pub(super) fn joined(headers: &HeaderMap, name: &[u8]) -> Option<Bytes> {
     Some(all.into())
 }
 
-/// Every line has the joined value of its name, as in Envoy's map over headers.
+/// Every name once, with its joined value, as in Envoy's map over headers. The order, which is that
+/// of a hash there, is that of the first lines.
 fn encode_headers(headers: &HeaderMap) -> Result<Vec<u8>, Status> {
-    let mut by_name = BTreeMap::<&Bytes, Vec<u8>>::new();
-    for (name, value) in headers.iter() {
-        let all = by_name.entry(name).or_default();
-        if !all.is_empty() {
-            all.push(b',');
+    let mut by_name = BTreeMap::<&Bytes, (usize, Vec<u8>)>::new();
+    for (place, (name, value)) in headers.iter().enumerate() {
+        match by_name.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert((place, value.to_vec()));
+            }
+            Entry::Occupied(entry) => {
+                let (_, all) = entry.into_mut();
+                all.push(b',');
+                all.extend_from_slice(value);
+            }
         }
-        all.extend_from_slice(value);
     }
-    let size = |name: &Bytes| name.len() + by_name.get(name).map_or(0, Vec::len);
-    if headers.iter().map(|(name, _)| size(name)).sum::<usize>() > MAX_VALUE {
-        return Err(Status::SerializationFailure);
-    }
-    let lines = headers.iter().map(|(name, _)| {
-        let value = by_name.get(name).map_or(&[][..], |value| &value[..]);
-        (&name[..], value)
-    });
-    Ok(encode_pairs(lines.collect::<Vec<_>>().into_iter()))
+    let mut lines: Vec<_> =
+        by_name.into_iter().map(|(name, (place, value))| (place, name.to_vec(), value)).collect();
+    lines.sort_unstable_by_key(|(place, ..)| *place);
+    let lines: Vec<_> = lines.into_iter().map(|(_, name, value)| (name, value)).collect();
+    encode_owned(&lines)
 }
 
 fn encode_owned(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<u8>, Status> {
@@ -214,16 +219,7 @@ mod tests {
         }
         assert_eq!(joined(&headers, b"A").unwrap(), "1,3");
         let wire = Value::Headers(&headers).encode().unwrap();
-        let expected: [(&[u8], &[u8]); 3] = [(b"a", b"1,3"), (b"b", b"2"), (b"a", b"1,3")];
+        let expected: [(&[u8], &[u8]); 2] = [(b"a", b"1,3"), (b"b", b"2")];
         assert_eq!(decode_pairs(&wire), expected);
-    }
-
-    #[test]
-    fn a_map_that_would_be_far_larger_than_its_headers_is_refused() {
-        let mut headers = HeaderMap::default();
-        for _ in 0..10_000 {
-            headers.add(b"a", &[b'v'; 100]);
-        }
-        assert_eq!(Value::Headers(&headers).encode(), Err(Status::SerializationFailure));
     }
 }

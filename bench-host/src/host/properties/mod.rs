@@ -111,6 +111,7 @@ mod tests {
         let mut stream = Stream::new(1, "HTTP/1.1", Received::default(), Received::default());
         stream.request.headers.add(b"x.y", b"z");
         stream.request.begun = true;
+        stream.request.headers_open = true;
         host.streams.insert(2, stream);
         host
     }

@@ -111,6 +111,7 @@ mod tests {
             stream.request.headers.add(name.as_bytes(), value.as_bytes());
         }
         stream.request.begun = true;
+        stream.request.headers_open = true;
         host
     }
 
