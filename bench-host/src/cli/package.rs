@@ -157,7 +157,10 @@ mod tests {
         (
             "rebuild",
             "rebuild",
-            &["--cluster=outbound|80||tenants.prod.svc.cluster.local=127.0.0.1:8081"],
+            &[
+                "--failure-policy=fail-reload",
+                "--cluster=outbound|80||tenants.prod.svc.cluster.local=127.0.0.1:8081",
+            ],
         ),
         ("replace", "replace", &[]),
         ("rewrite", "rewrite", &[]),

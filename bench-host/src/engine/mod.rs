@@ -74,6 +74,18 @@ pub struct Fault {
     pub stack: Vec<String>,
     /// Frames of the stack that were left away, those outside.
     pub more_frames: usize,
+    /// The plugin ended its VM on purpose, for a fresh one (`Plugin::REBUILD` of the SDK).
+    pub on_purpose: bool,
+}
+
+impl Fault {
+    /// The same, where the plugin's code says that it wanted it.
+    #[cold]
+    pub(crate) fn on_purpose(self) -> Self {
+        let reason = "it ended its VM to be given a fresh one, which a proxy does with the failure \
+                      policy FAIL_RELOAD alone";
+        Self { reason: reason.to_owned(), on_purpose: true, ..self }
+    }
 }
 
 /// Why a plugin could not be started. It is the plugin's fault, or its configuration's.
@@ -155,6 +167,7 @@ mod tests {
             reason: "unreachable executed".to_owned(),
             stack: vec!["core::panicking::panic".to_owned(), "plugin::body".to_owned()],
             more_frames: 0,
+            on_purpose: false,
         };
         insta::assert_snapshot!(fault, @r"
         the plugin failed in proxy_on_request_body: unreachable executed

@@ -37,6 +37,7 @@ pub(super) fn fault(
         reason,
         stack: shown.collect(),
         more_frames: frames.len().saturating_sub(FRAMES),
+        on_purpose: false,
     }
 }
 

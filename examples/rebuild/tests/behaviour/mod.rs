@@ -323,8 +323,8 @@ pub fn a_stock_envoy_is_named_and_goes_on(start: Start) {
         [
             "requests_per_io_cycle does nothing: this host has no limit of requests in one IO \
              cycle: Higress has",
-            "no fresh VM although it is time for one: this host has no way to rebuild a VM: \
-             Higress has",
+            "no fresh VM although it is time for one: this host is not Higress, and the VM's \
+             configuration does not say {\"failure_policy\":\"FAIL_RELOAD\"}",
         ]
     );
 }
