@@ -133,9 +133,14 @@ fn an_open_stream_keeps_it() {
     let request = [(":method", "POST"), (":authority", "a"), (":path", "/")];
     let opened = host.open();
     host.headers(opened, Direction::Request, &request, false).unwrap();
+    let late = |host: &mut TestHost| {
+        host.log().iter().filter(|line| line.message.contains("always a stream open")).count()
+    };
+    send(&mut host, 4);
+    assert_eq!(late(&mut host), 0);
     send(&mut host, 5);
     host.run_for(20 * SECOND).unwrap();
-    assert!(!is_over(&mut host));
+    assert_eq!((is_over(&mut host), late(&mut host)), (false, 1));
     host.close(opened).unwrap();
     assert!(is_over(&mut host));
 }

@@ -73,7 +73,7 @@ pub struct Fault {
     /// The guest's stack, innermost first; empty where it is not known.
     pub stack: Vec<String>,
     /// Frames of the stack that were left away, those outside.
-    pub more_frames: usize,
+    pub more_frames: u32,
     /// The plugin ended its VM on purpose, for a fresh one (`Plugin::REBUILD` of the SDK).
     pub on_purpose: bool,
 }
@@ -143,7 +143,7 @@ fn inside(host_call: Option<&str>) -> String {
     host_call.map_or_else(String::new, |name| format!(", inside its call of {name}"))
 }
 
-fn stack_lines(stack: &[String], more: usize) -> String {
+fn stack_lines(stack: &[String], more: u32) -> String {
     let mut lines = String::new();
     for (depth, frame) in stack.iter().enumerate() {
         lines.push_str(&format!("\n  {depth:>2}: {frame}"));

@@ -27,6 +27,8 @@ pub(super) struct State {
     reloads_since: Cell<Option<u64>>,
     /// It is time, and the VM ends as soon as nobody is in it.
     is_due: Cell<bool>,
+    /// It has been time for long, and the log says so.
+    is_late: Cell<bool>,
 }
 
 /// How old a VM has to be, in nanoseconds, before it ends itself.
@@ -66,7 +68,14 @@ impl<P: Plugin> Driver<P> {
         let state = &self.rebuild;
         let seen = state.requests.get() + 1;
         let is_time = seen >= requests || memory_size() >= memory;
-        if !is_time || state.is_due.get() {
+        if !is_time {
+            return state.requests.set(seen);
+        }
+        if state.is_due.get() {
+            let is_late = seen / 2 >= requests || memory_size() / 2 >= memory;
+            if is_late && !state.is_late.replace(true) {
+                late(seen);
+            }
             return state.requests.set(seen);
         }
         if state.keeps_vm.get() {
@@ -137,6 +146,16 @@ impl<P: Plugin> Driver<P> {
         }
         true
     }
+}
+
+#[cold]
+#[inline(never)]
+fn late(requests: u64) {
+    crate::warn!(
+        "no fresh VM although it is time for one: after {requests} requests and with {} KiB of \
+         memory, there is always a stream open or a call under way",
+        memory_size() / 1024
+    );
 }
 
 /// Bytes of the module's memory. Natively there is none to speak of.
