@@ -37,13 +37,17 @@
 //! part of it, because a proxy runs the old and the new configuration at the same time, and each of
 //! them would have a leader. Other proxies have leaders of their own.
 //!
+//! Envoy's main thread has a VM of its own, beside those of the workers, that competes as well: it
+//! runs timers and tasks, and never gets a request.
+//!
 //! # How long nobody leads
 //! - At the start: until the first timer fires, a millisecond or so. The VM in which a proxy tries a
 //!   configuration and which it throws away is ended before that, and so never competes.
 //! - When the leader's VM crashes: what is left of the term, which is at most a whole one and at
 //!   least two thirds.
-//! - When it [resigns](Leader::resign), all its handles are dropped, or the proxy ends its
-//!   configuration in order: a third of the term. A host may end a VM without telling it; that is
+//! - When it [resigns](Leader::resign), all its handles are dropped, the proxy ends its
+//!   configuration in order, or its VM ends itself for a fresh one
+//!   ([`Plugin::REBUILD`](crate::Plugin::REBUILD)): a third of the term. A host may end a VM without telling it; that is
 //!   like a crash.
 //!
 //! # Cost

@@ -23,7 +23,7 @@ pub trait Plugin: Sized + 'static {
     /// Which hosts the module is for; [`plugin!`](crate::plugin) has to be told the same.
     const HOST: Host = Host::Envoy;
 
-    /// When the plugin asks the host for a fresh VM.
+    /// When the plugin wants a fresh VM.
     const REBUILD: Rebuild = Rebuild::NEVER;
 
     /// Builds the plugin from its configuration.
@@ -69,19 +69,31 @@ pub enum Host {
     Higress,
 }
 
-/// When a plugin asks the host for a fresh VM, since the memory of a module never shrinks.
+/// When a plugin wants a fresh VM, since the memory of a module never shrinks.
 ///
-/// It is asked when a request begins. Higress alone can: a new VM is made beside this one within a
-/// second, and this one ends with its last stream. Another host keeps the VM, and the log says so,
-/// once. Plugins that run natively have no memory of their own, so only their requests count.
+/// The limits are looked at when a request begins.
+///
+/// - Higress is asked: a new VM is made beside this one within a second, and this one ends with its
+///   last stream.
+/// - A stock Envoy, from 1.33 on, makes a new VM of one that has trapped, under the failure policy
+///   `FAIL_RELOAD` alone. Where the *configuration of the VM* says
+///   `{"failure_policy":"FAIL_RELOAD"}`, which is for the operator to write next to the policy
+///   itself, the VM ends itself with a trap as soon as it is two seconds old, no stream is open and
+///   no call is under way; no request fails. Said without the policy, it is the end of the plugin.
+/// - Otherwise the VM is kept, and the log says so, once.
+///
+/// `docs/rebuild.md` has what is to be configured, what was measured, and the dangers.
+///
+/// Plugins that run natively have no memory of their own, so only their requests count.
 ///
 /// What a VM needs right after its start has to be well below the limit of memory, or it is made
-/// anew every second.
+/// anew every second or two.
 ///
 /// # Cost
 /// A comparison for each request; one host call for a request at which a limit is passed, and one
-/// more for the first of a VM to find out which host it is
-/// ([`Host::Envoy`]).
+/// more for the first of a VM to find out which host it is ([`Host::Envoy`]). A VM that has a
+/// configuration reads it when it starts, and the clock where it says that it is made anew. Once it
+/// is time, the clock is read whenever the VM is idle, until it is old enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuild {
     pub(crate) requests: u64,

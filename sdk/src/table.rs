@@ -36,6 +36,10 @@ impl<T: Default> Table<T> {
         Self { places: Vec::new(), taken: 0 }
     }
 
+    pub const fn is_empty(&self) -> bool {
+        self.taken == 0
+    }
+
     /// Sets the value of an id, and gives the one that it had. The number 0 cannot have one.
     pub fn insert(&mut self, id: u32, value: T) -> Option<T> {
         if id == FREE {

@@ -56,7 +56,8 @@ fn a_host_that_makes_none_is_asked_once_and_the_log_says_so() {
     let [line] = host.log() else { panic!("{:?}", host.log()) };
     assert_eq!(
         line.message,
-        "no fresh VM although it is time for one: this host has no way to rebuild a VM: Higress has"
+        "no fresh VM although it is time for one: this host is not Higress, and the VM's configuration \
+         does not say {\"failure_policy\":\"FAIL_RELOAD\"}"
     );
     // Which host it is, the level of the log, and the line.
     assert_eq!(host.ledger().host_calls(Phase::RequestHeaders).values().sum::<u64>(), 3);

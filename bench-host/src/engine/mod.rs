@@ -73,7 +73,19 @@ pub struct Fault {
     /// The guest's stack, innermost first; empty where it is not known.
     pub stack: Vec<String>,
     /// Frames of the stack that were left away, those outside.
-    pub more_frames: usize,
+    pub more_frames: u32,
+    /// The plugin ended its VM on purpose, for a fresh one (`Plugin::REBUILD` of the SDK).
+    pub on_purpose: bool,
+}
+
+impl Fault {
+    /// The same, where the plugin's code says that it wanted it.
+    #[cold]
+    pub(crate) fn on_purpose(self) -> Self {
+        let reason = "it ended its VM to be given a fresh one, which a proxy does with the failure \
+                      policy FAIL_RELOAD alone";
+        Self { reason: reason.to_owned(), on_purpose: true, ..self }
+    }
 }
 
 /// Why a plugin could not be started. It is the plugin's fault, or its configuration's.
@@ -131,7 +143,7 @@ fn inside(host_call: Option<&str>) -> String {
     host_call.map_or_else(String::new, |name| format!(", inside its call of {name}"))
 }
 
-fn stack_lines(stack: &[String], more: usize) -> String {
+fn stack_lines(stack: &[String], more: u32) -> String {
     let mut lines = String::new();
     for (depth, frame) in stack.iter().enumerate() {
         lines.push_str(&format!("\n  {depth:>2}: {frame}"));
@@ -155,6 +167,7 @@ mod tests {
             reason: "unreachable executed".to_owned(),
             stack: vec!["core::panicking::panic".to_owned(), "plugin::body".to_owned()],
             more_frames: 0,
+            on_purpose: false,
         };
         insta::assert_snapshot!(fault, @r"
         the plugin failed in proxy_on_request_body: unreachable executed

@@ -186,6 +186,12 @@ impl Settings {
         self.stop_is_stop_all && !self.allow_stop_iteration
     }
 
+    /// Whether the failure policy makes a fresh VM of one that has failed. Higress's way is another
+    /// one, whatever the policy.
+    pub fn reloads(&self) -> bool {
+        self.profile == Profile::Envoy && self.failure_policy == FailurePolicy::FailReload
+    }
+
     /// Whether frames that pass after a resumed body reach the upstream or the client.
     pub fn forwards_added_data(&self) -> bool {
         self.forwards_added_data.unwrap_or(self.profile == Profile::Envoy)

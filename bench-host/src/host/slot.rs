@@ -1,6 +1,6 @@
 //! What one worker has of a plugin: the VM of today, and older ones whose streams have not ended.
 //!
-//! A VM is replaced when it has failed (by the [failure policy](FailurePolicy)) or when it has grown
+//! A VM is replaced when it has failed (by the [failure policy](super::FailurePolicy)) or when it has grown
 //! too large or asks for it (Higress). Streams stay in the VM in which they began.
 
 use std::fmt;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::ended::{Ended, remember};
 use super::output::Received;
 use super::proxy::{Measure, Proxy};
-use super::settings::{FailurePolicy, Profile, Settings};
+use super::settings::{Profile, Settings};
 use super::stream::Stream;
 use super::world::World;
 use super::{Clock, Host};
@@ -159,8 +159,14 @@ impl<'a> Slot<'a> {
         upstream: Received,
         downstream: Received,
     ) -> StreamId {
-        if self.current.proxy.fault().is_some() && self.recovers() {
-            self.replace();
+        let on_purpose = self.current.proxy.fault().map(|fault| fault.on_purpose);
+        if let Some(on_purpose) = on_purpose
+            && self.recovers()
+            && self.replace()
+            && on_purpose
+            && self.settings.reloads()
+        {
+            self.rebuilds += 1;
         }
         let context = self.current.proxy.open(protocol, upstream, downstream);
         StreamId { vm: self.current.vm, context }
@@ -242,14 +248,18 @@ impl<'a> Slot<'a> {
         &self.world.clock
     }
 
-    /// Notes faults that are new, as those of a request if one is named. True if there were any.
+    /// Notes faults that are new, as those of a request if one is named. True if there were any
+    /// that are crashes.
     pub fn note_faults(&mut self, request: Option<u64>) -> bool {
         let before = self.crashes.len();
         for generation in self.old.iter_mut().chain([&mut self.current]) {
             if let Some(fault) = generation.proxy.fault()
                 && !mem::replace(&mut generation.noted, true)
             {
-                self.crashes.push(Crash { request, fault: fault.clone() });
+                // What a plugin does to be given a fresh VM is no failure where it is given one.
+                if !(fault.on_purpose && self.settings.reloads()) {
+                    self.crashes.push(Crash { request, fault: fault.clone() });
+                }
             }
         }
         self.crashes.len() > before
@@ -265,7 +275,8 @@ impl<'a> Slot<'a> {
         self.last_vm
     }
 
-    /// VMs that were replaced before they failed.
+    /// VMs that were replaced before they failed: because they asked for it, had grown too large, or
+    /// ended themselves to be replaced.
     pub fn rebuilds(&self) -> u64 {
         self.rebuilds
     }
@@ -298,7 +309,7 @@ impl<'a> Slot<'a> {
     /// Whether the failure policy lets a failed VM be replaced now.
     fn recovers(&self) -> bool {
         let recovers = match self.settings.profile {
-            Profile::Envoy => self.settings.failure_policy == FailurePolicy::FailReload,
+            Profile::Envoy => self.settings.reloads(),
             Profile::Higress => true,
         };
         recovers && self.is_attempt_due()

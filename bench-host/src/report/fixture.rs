@@ -107,6 +107,7 @@ pub(crate) fn broken_run() -> Run {
         plugin: "plugin".to_owned(),
         host_call: None,
         more_frames: 0,
+        on_purpose: false,
         callback: "proxy_on_request_body",
         reason: "wasm `unreachable` instruction executed".to_owned(),
         stack: (0..14).map(|depth| format!("rebrand::frame_{depth}")).collect(),

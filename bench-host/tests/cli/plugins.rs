@@ -121,6 +121,21 @@ pub fn trapping(callback: &str, signature: &str) -> Vec<u8> {
     )
 }
 
+/// Ends its VM on purpose with its second stream, as the SDK does for a fresh one: the word behind
+/// its books says so.
+pub fn ending() -> Vec<u8> {
+    plugin(
+        "0_2_1",
+        r#"(data (i32.const 1024) "\01\00\00\00\00\00\00\00")
+        (func (export "chunkwise_books") (result i32) (i32.const 1024))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_delete") (param i32)
+            (if (i32.gt_u (local.get 0) (i32.const 2)) (then
+                (i64.store (i32.const 1072) (i64.const 0x21646c6975626572))
+                (unreachable))))"#,
+    )
+}
+
 /// Never comes back from its first callback.
 pub fn endless() -> Vec<u8> {
     plugin(

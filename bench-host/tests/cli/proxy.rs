@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::command::Folder;
-use super::plugins::{asking, trapping};
+use super::plugins::{asking, ending, trapping};
 
 fn result(folder: &Folder, options: &str) -> (i32, Value, String) {
     let replay = "replay plugin.wasm --no-wall --json result.json";
@@ -144,4 +144,35 @@ fn headers_wait_for_the_body_where_the_operator_allows_it() {
     let output = folder.run("test plugin.wasm suite.toml");
     assert_eq!(output.code, 3);
     assert!(output.stdout.contains("the stream stood still: the plugin held"), "{}", output.stdout);
+}
+
+#[test]
+fn a_vm_that_ends_itself_is_a_rebuild_where_it_is_made_anew() {
+    let folder = Folder::new();
+    folder.write("plugin.wasm", ending());
+    let counts = |result: &Value| {
+        let (vm, requests) = (&result["vm"], &result["requests"]);
+        [
+            &vm["created"],
+            &vm["rebuilds"],
+            &vm["crashes"],
+            &requests["completed"],
+            &requests["failed"],
+        ]
+        .map(|count| count.as_u64().unwrap())
+    };
+    // Every VM has two streams. One that comes within a second finds no VM.
+    let five = "--traffic synth:upload,size=10,requests=5 --failure-policy";
+    let (code, slow, table) = result(&folder, &format!("{five} fail-reload --rate 0.9"));
+    assert_eq!((code, counts(&slow)), (0, [3, 2, 0, 5, 0]), "{table}");
+    let (code, fast, _) = result(&folder, &format!("{five} fail-reload --rate 10"));
+    assert_eq!((code, counts(&fast)), (0, [1, 0, 0, 2, 3]));
+    // With any other policy it is a crash.
+    for policy in ["fail-closed", "fail-open"] {
+        let (code, closed, _) = result(&folder, &format!("{five} {policy} --rate 0.9"));
+        assert_eq!((code, counts(&closed)[1..3].to_vec()), (4, vec![0, 1]), "{policy}");
+    }
+    let replay = "replay plugin.wasm --no-wall";
+    let told = folder.run(&format!("{replay} {five} fail-closed")).stderr;
+    assert_snapshot!(told.lines().next().unwrap(), @"error: plugin.wasm: request 1: the plugin failed in proxy_on_delete: it ended its VM to be given a fresh one, which a proxy does with the failure policy FAIL_RELOAD alone");
 }

@@ -102,6 +102,21 @@ impl<P: Plugin> Contexts<P> {
         None
     }
 
+    /// Whether any stream is open, those whose callback is running included.
+    pub fn has_streams(&self) -> bool {
+        !self.streams.borrow().is_empty()
+    }
+
+    /// Whether the context is a plugin's.
+    pub fn is_plugin(&self, id: u32) -> bool {
+        self.plugins.borrow().iter().any(|(known, _)| *known == id)
+    }
+
+    /// A plugin's context, as long as there is one.
+    pub fn any_plugin(&self) -> Option<u32> {
+        self.plugins.borrow().last().map(|(id, _)| *id)
+    }
+
     fn plugin(&self, id: u32) -> Option<Rc<P>> {
         let plugins = self.plugins.borrow();
         plugins.iter().find(|(known, _)| *known == id)?.1.clone()

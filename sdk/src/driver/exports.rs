@@ -32,7 +32,10 @@ impl<P: Plugin> Guest for Driver<P> {
         });
     }
 
-    fn on_vm_start(&self, _context: u32, _configuration_size: usize) -> bool {
+    fn on_vm_start(&self, context: u32, configuration_size: usize) -> bool {
+        if P::REBUILD != Rebuild::NEVER && configuration_size > 0 {
+            self.callback(context, || self.read_failure_policy());
+        }
         true
     }
 
@@ -51,6 +54,7 @@ impl<P: Plugin> Guest for Driver<P> {
             Ok(now) => self.vm.timers.fire(now),
             Err(error) => crate::error!("timers: {error}"),
         });
+        self.end_if_idle(context);
     }
 
     fn on_http_call_response(
@@ -61,12 +65,16 @@ impl<P: Plugin> Guest for Driver<P> {
         body_size: usize,
         _trailers: usize,
     ) {
+        if P::REBUILD != Rebuild::NEVER {
+            self.vm.calls.ended();
+        }
         if self.vm.calls.knows(call) {
             self.callback(context, || {
                 let answer = self.answer(headers, body_size);
                 self.vm.calls.answered(call, answer);
             });
         }
+        self.end_if_idle(context);
     }
 
     fn on_request_headers(&self, context: u32, headers: usize, end_of_stream: bool) -> u32 {
@@ -159,16 +167,8 @@ impl<P: Plugin> Guest for Driver<P> {
     }
 
     fn on_delete(&self, context: u32) {
-        self.callback(context, || {
-            // Tasks first: what they own may say that the stream has gone.
-            self.vm.tasks.close(context);
-            self.vm.timers.close(context);
-            self.vm.holds.close(context);
-            match self.contexts.close(context) {
-                Some(stream) => self.retire(stream),
-                None => self.vm.lookups.close(context),
-            }
-        });
+        self.callback(context, || self.delete(context));
+        self.end_if_idle(context);
     }
 }
 
@@ -201,6 +201,21 @@ impl<P: Plugin> Driver<P> {
             _ => read(host::call_body(arena, pool.take(), body_size))?,
         };
         CallReply::new(&self.vm, headers, body)
+    }
+
+    /// Forgets a context.
+    pub(super) fn delete(&self, context: u32) {
+        if P::REBUILD != Rebuild::NEVER && self.contexts.is_plugin(context) {
+            self.vm.calls.plugin_ended();
+        }
+        // Tasks first: what they own may say that the stream has gone.
+        self.vm.tasks.close(context);
+        self.vm.timers.close(context);
+        self.vm.holds.close(context);
+        match self.contexts.close(context) {
+            Some(stream) => self.retire(stream),
+            None => self.vm.lookups.close(context),
+        }
     }
 
     /// Ends a stream that has no context any more. Its filter may not know yet: a host that ended it

@@ -6,11 +6,11 @@ use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
 use crate::abi::{Direction, Map, host};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::{
     BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
 };
-use crate::plugin::{Host, Plugin, Rebuild};
+use crate::plugin::{Host, Plugin};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
 impl<P: Plugin> Driver<P> {
@@ -143,37 +143,4 @@ impl<P: Plugin> Driver<P> {
         let task = (on_reply.0)(RouteReply::new(handle, body.is_some()));
         self.wait_for(stream, purpose, body.unwrap_or(0), task, stop)
     }
-
-    /// Asks the host for a fresh VM when it is time for one.
-    pub(super) fn consider_rebuild(&self) {
-        let Rebuild { requests, memory } = P::REBUILD;
-        let seen = self.requests.get() + 1;
-        let is_time = seen >= requests || memory_size() >= memory;
-        self.requests.set(if is_time { 0 } else { seen });
-        if is_time && !self.keeps_vm.get() {
-            let asked = match self.vm.is_higress() {
-                Ok(true) => host::set_property("wasm_need_rebuild", b"true"),
-                Ok(false) => {
-                    self.keeps_vm.set(true);
-                    Err(Error::NeedsHost { what: "way to rebuild a VM", host: "Higress" })
-                }
-                Err(error) => Err(error),
-            };
-            if let Err(error) = asked {
-                crate::warn!("no fresh VM although it is time for one: {error}");
-            }
-        }
-    }
-}
-
-/// Bytes of the module's memory. Natively there is none to speak of.
-fn memory_size() -> usize {
-    #[cfg(target_arch = "wasm32")]
-    {
-        /// Bytes of a page (WebAssembly core specification, 4.2.8).
-        const PAGE: usize = 65_536;
-        core::arch::wasm32::memory_size(0).saturating_mul(PAGE)
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    0
 }

@@ -14,6 +14,7 @@ mod body;
 mod contexts;
 mod exports;
 mod headers;
+mod rebuild;
 mod relay;
 mod resume;
 mod stream;
@@ -46,10 +47,7 @@ pub struct Driver<P: Plugin> {
     /// The callback that is about to be answered, and whether a task has let its stream go.
     answering: Cell<Option<(u32, Direction)>>,
     let_go: Cell<bool>,
-    /// Requests since the last wish for a fresh VM.
-    requests: Cell<u64>,
-    /// The host has no fresh VMs, and the log says so.
-    keeps_vm: Cell<bool>,
+    rebuild: rebuild::State,
 }
 
 impl<P: Plugin> fmt::Debug for Driver<P> {
@@ -84,8 +82,7 @@ impl<P: Plugin> Driver<P> {
             contexts: Contexts::new(),
             answering: Cell::new(None),
             let_go: Cell::new(false),
-            requests: Cell::new(0),
-            keeps_vm: Cell::new(false),
+            rebuild: rebuild::State::default(),
         }
     }
 

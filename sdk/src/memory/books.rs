@@ -18,6 +18,7 @@ pub struct Books {
     live_bytes: AtomicU64,
     live_peak: AtomicU64,
     arena_bytes: AtomicU64,
+    ending: AtomicU64,
 }
 
 /// The books of this module.
@@ -28,11 +29,21 @@ pub(crate) static BOOKS: Books = Books {
     live_bytes: AtomicU64::new(0),
     live_peak: AtomicU64::new(0),
     arena_bytes: AtomicU64::new(0),
+    ending: AtomicU64::new(0),
 };
 
 impl Books {
     /// First word of the layout.
     pub const VERSION: u64 = 1;
+
+    /// Last word of the layout once the VM is about to end itself for a fresh one: a trap that
+    /// follows is no failure. Books that do not have the word have no such value behind them.
+    pub const ENDING: u64 = u64::from_le_bytes(*b"rebuild!");
+
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn end(&self) {
+        self.ending.store(Self::ENDING, Relaxed);
+    }
 
     pub(crate) fn allocated(&self, bytes: usize) {
         bump(&self.allocations, 1);

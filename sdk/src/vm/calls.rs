@@ -1,6 +1,6 @@
 //! Calls that wait for their answers.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::task::Waker;
 
 use crate::call::{CallError, CallReply};
@@ -13,6 +13,8 @@ use crate::table::Table;
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pending: RefCell<Table<Pending>>,
+    /// Calls that the host has not answered, those included for which nobody waits.
+    under_way: Cell<u32>,
 }
 
 /// One call.
@@ -30,12 +32,29 @@ impl Calls {
         // A host that gives a number twice ends the older call, and 0 is no number; both are dropped
         // without the borrow.
         drop(before);
+        self.under_way.set(self.under_way.get().saturating_add(1));
         self.knows(token)
     }
 
     /// Whether somebody waits for this answer.
     pub fn knows(&self, token: u32) -> bool {
         self.pending.borrow_mut().get_mut(token).is_some_and(|call| call.answer.is_none())
+    }
+
+    /// The host has made the callback that it makes once for each call.
+    pub fn ended(&self) {
+        self.under_way.set(self.under_way.get().saturating_sub(1));
+    }
+
+    /// A plugin has ended, and with it the host ends its calls without a word. Others in the same VM
+    /// are rare; of theirs, those are known still for whose answers somebody waits.
+    pub fn plugin_ended(&self) {
+        self.under_way.set(0);
+    }
+
+    /// Whether the host is busy with a call, so that ending the VM would cut it.
+    pub fn are_under_way(&self) -> bool {
+        self.under_way.get() > 0 || !self.pending.borrow().is_empty()
     }
 
     /// The answer has come.
@@ -113,6 +132,23 @@ mod tests {
         assert!(!calls.knows(7), "a second answer is not read");
         assert!(matches!(calls.poll(7, Waker::noop()), Some(Err(CallError::Reset))));
         assert!(matches!(calls.poll(7, Waker::noop()), Some(Err(CallError::StreamGone))));
+    }
+
+    #[test]
+    fn a_call_is_under_way_until_the_host_says_otherwise() {
+        let calls = Calls::default();
+        calls.ended();
+        assert!(!calls.are_under_way());
+        calls.sent(7);
+        calls.forget(7);
+        assert!(calls.are_under_way(), "nobody waits, and the host still sends it");
+        calls.ended();
+        assert!(!calls.are_under_way());
+        calls.sent(8);
+        calls.plugin_ended();
+        assert!(calls.are_under_way());
+        calls.forget(8);
+        assert!(!calls.are_under_way());
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Vm {
         self.running.set(before.running);
     }
 
+    /// Whether the host waits for a callback.
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        self.running.get() != 0
+    }
+
     /// Whether something is to be done before the host gets its answer.
     #[inline]
     pub fn has_work(&self) -> bool {

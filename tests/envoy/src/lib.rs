@@ -2,13 +2,16 @@
 //!
 //! [`Gateway`] runs Envoy with a bootstrap of [`Bootstrap`], [`Upstream`] answers its requests as a
 //! trace says, [`Services`] answers the plugin's own calls with the script that the bench host
-//! takes, and [`client`] is who asks.
+//! takes, and [`client`] is who asks. [`Load`] asks very often, and [`Origin`] answers that.
 
 pub mod bootstrap;
 pub mod client;
+mod frames;
 pub mod gateway;
 mod install;
+pub mod load;
 mod message;
+pub mod origin;
 pub mod parity;
 pub mod services;
 pub mod traffic;
@@ -20,6 +23,8 @@ use std::sync::OnceLock;
 pub use bootstrap::Bootstrap;
 pub use gateway::{Gateway, GatewayError};
 pub use install::envoy;
+pub use load::Load;
+pub use origin::Origin;
 pub use parity::Parity;
 pub use services::Services;
 use tokio::runtime::Runtime;

@@ -82,7 +82,7 @@ fn the_stack_is_as_large_as_it_may_be() {
         let plugin = WasmPlugin::compile(&module(&body), limits).unwrap();
         let fault = tick(&plugin, 0).0.unwrap_err();
         assert_eq!(fault.reason, "its stack overflowed (too deep a recursion?)");
-        depths.push(fault.stack.len() + fault.more_frames);
+        depths.push(fault.stack.len() + fault.more_frames as usize);
     }
     assert!(depths[0] * 7 < depths[1] && depths[1] * 2 - 100 < depths[2], "{depths:?}");
     // What no thread has is not given.

@@ -42,7 +42,10 @@ const EXAMPLES: [(&str, &str, &[&str]); 18] = [
     (
         "rebuild",
         "rebuild",
-        &["--cluster=outbound|80||tenants.prod.svc.cluster.local=127.0.0.1:8081"],
+        &[
+            "--failure-policy=fail-reload",
+            "--cluster=outbound|80||tenants.prod.svc.cluster.local=127.0.0.1:8081",
+        ],
     ),
     ("replace", "replace", &[]),
     ("rewrite", "rewrite", &[]),

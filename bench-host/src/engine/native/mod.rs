@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use chunkwise::abi::Guest as Exports;
+use chunkwise::memory::Ending;
 use chunkwise::{Driver, Plugin};
 
 use super::{Callback, Fault, Guest, Heap, StartError};
@@ -95,13 +96,17 @@ impl Guest for NativeGuest {
             catch_unwind(AssertUnwindSafe(|| dispatch(&*exports, callback)))
         });
         self.host = Some(active.host);
-        answer.map_err(|panic| Fault {
-            plugin: self.host().settings.plugin_name.clone(),
-            callback: callback.export(),
-            host_call: None,
-            reason: format!("it panicked: {}", message(&*panic)),
-            stack: Vec::new(),
-            more_frames: 0,
+        answer.map_err(|panic| {
+            let fault = Fault {
+                plugin: self.host().settings.plugin_name.clone(),
+                callback: callback.export(),
+                host_call: None,
+                reason: format!("it panicked: {}", message(&*panic)),
+                stack: Vec::new(),
+                more_frames: 0,
+                on_purpose: false,
+            };
+            if panic.is::<Ending>() { fault.on_purpose() } else { fault }
         })
     }
 

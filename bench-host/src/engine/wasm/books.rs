@@ -12,6 +12,10 @@ pub(super) struct Books(usize);
 const VERSION: u64 = 1;
 const WORDS: usize = 5;
 
+/// What the word behind those says once the guest has decided to end its VM (`Books::ENDING`).
+/// Whatever lies there in a guest without that word is another value.
+const ENDING: u64 = u64::from_le_bytes(*b"rebuild!");
+
 /// More than a guest allocates in a year; whoever says so has no books. Sums over VMs stay numbers.
 const MOST: u64 = 1 << 48;
 
@@ -23,6 +27,13 @@ impl Books {
         let at = usize::try_from(at).ok()?;
         let version = memory.data(&runner.store).get(at..)?.first_chunk()?;
         (u64::from_le_bytes(*version) == VERSION).then_some(Self(at))
+    }
+
+    /// Whether a trap was the guest's decision.
+    pub fn say_that_it_ends(self, runner: &Runner, memory: Memory) -> bool {
+        let begin = self.0.checked_add((1 + WORDS) * 8);
+        let word = begin.and_then(|begin| memory.data(&runner.store).get(begin..)?.first_chunk());
+        word.is_some_and(|word| u64::from_le_bytes(*word) == ENDING)
     }
 
     /// What they say now: allocations, bytes of these, live, peak, arena.

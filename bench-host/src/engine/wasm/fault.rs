@@ -36,7 +36,8 @@ pub(super) fn fault(
         host_call: state.failed_host_call(),
         reason,
         stack: shown.collect(),
-        more_frames: frames.len().saturating_sub(FRAMES),
+        more_frames: u32::try_from(frames.len().saturating_sub(FRAMES)).unwrap_or(u32::MAX),
+        on_purpose: false,
     }
 }
 

@@ -102,7 +102,11 @@ fn not_instantiated(
 
 impl Guest for WasmGuest {
     fn call(&mut self, callback: Callback) -> Result<Option<u32>, Fault> {
-        self.exports.call(&mut self.runner, callback)
+        self.exports.call(&mut self.runner, callback).map_err(|fault| {
+            let books =
+                self.books.filter(|books| books.say_that_it_ends(&self.runner, self.memory));
+            if books.is_some() { fault.on_purpose() } else { fault }
+        })
     }
 
     fn gauge(&mut self) -> Gauge {

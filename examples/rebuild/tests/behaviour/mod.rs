@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bench_host::engine::StartError;
 use bench_host::host::Direction::{Request, Response};
-use bench_host::host::Level;
+use bench_host::host::{FailurePolicy, Level};
 use bench_host::measure::Phase;
 use bench_host::testing::{Answer, Call, Setup, TestHost};
 
@@ -30,6 +30,7 @@ macro_rules! tests {
             a_stream_ends_in_the_vm_in_which_it_began
             when_memory_has_grown_the_vm_is_made_anew
             a_stock_envoy_is_named_and_goes_on
+            an_envoy_that_reloads_makes_the_vm_anew
             higress_takes_the_limit_of_requests
             bad_configurations_name_the_field
         }
@@ -323,10 +324,40 @@ pub fn a_stock_envoy_is_named_and_goes_on(start: Start) {
         [
             "requests_per_io_cycle does nothing: this host has no limit of requests in one IO \
              cycle: Higress has",
-            "no fresh VM although it is time for one: this host has no way to rebuild a VM: \
-             Higress has",
+            "no fresh VM although it is time for one: this host is not Higress, and the VM's \
+             configuration does not say {\"failure_policy\":\"FAIL_RELOAD\"}",
         ]
     );
+}
+
+pub fn an_envoy_that_reloads_makes_the_vm_anew(start: Start) {
+    let [envoy, _] = proxies();
+    let reloads = br#"{"failure_policy":"FAIL_RELOAD"}"#;
+    let setup = envoy.failure_policy(FailurePolicy::FailReload);
+    let setup = setup.with(|settings| settings.vm_configuration = reloads[..].into());
+    let mut host = start(&setup, CONFIGURATION).unwrap();
+    host.run_for(Duration::from_secs(2)).unwrap();
+    until_asked(&mut host, 1);
+    assert!(host.proxy().fault().is_none());
+    assert_eq!(status(&mut host, by("jo")), "200");
+    assert!(host.proxy().fault().unwrap().on_purpose);
+    fetched(&mut host);
+    assert_eq!(status(&mut host, by("jo")), "200");
+    assert_eq!((vms(&mut host), fetched(&mut host)), ((2, 1), vec!["GET /tenants/jo".to_owned()]));
+    // A call that is under way keeps a VM.
+    host.run_for(Duration::from_secs(2)).unwrap();
+    until_asked(&mut host, 3);
+    let slow = host.open();
+    let request = [(":method", "GET"), (":authority", "a"), (":path", "/x"), ("x-tenant", "slow")];
+    host.headers(slow, Request, &request, true).unwrap();
+    assert_eq!(status(&mut host, by("jo")), "200");
+    host.run_for(Duration::from_millis(500)).unwrap();
+    host.headers(slow, Response, &[(":status", "200")], true).unwrap();
+    assert!(host.proxy().fault().is_none());
+    host.close(slow).unwrap();
+    assert!(host.proxy().fault().unwrap().on_purpose);
+    assert_eq!(status(&mut host, by("jo")), "200");
+    assert_eq!((vms(&mut host), host.slot().crashes().len()), ((3, 2), 0));
 }
 
 pub fn higress_takes_the_limit_of_requests(start: Start) {
