@@ -6,12 +6,15 @@
 
 pub mod bootstrap;
 pub mod client;
+pub mod cpu;
+pub mod figures;
 mod frames;
 pub mod gateway;
 mod install;
 pub mod load;
 mod message;
 pub mod origin;
+pub mod ranks;
 pub mod services;
 pub mod upstream;
 
