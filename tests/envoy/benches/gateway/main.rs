@@ -32,10 +32,12 @@ use rounds::{Measured, Size};
 /// How much is measured.
 struct Plan {
     rounds: usize,
-    /// About how long each loop of a round takes.
+    /// About how long each loop of a round takes without a plugin.
     time: Duration,
     /// Requests in the bench host.
     requests: usize,
+    /// Whether the bench host runs every plugin, or one of each traffic.
+    whole: bool,
     write: bool,
 }
 
@@ -46,13 +48,18 @@ impl Plan {
         match has("--bench") && !has("--test") {
             true => Self {
                 rounds: 7,
-                time: Duration::from_millis(400),
+                time: Duration::from_millis(300),
                 requests: 400,
+                whole: true,
                 write: has("--write"),
             },
-            false => {
-                Self { rounds: 1, time: Duration::from_millis(20), requests: 40, write: false }
-            }
+            false => Self {
+                rounds: 1,
+                time: Duration::from_millis(20),
+                requests: 40,
+                whole: false,
+                write: false,
+            },
         }
     }
 }
@@ -157,6 +164,7 @@ fn rows(plan: &Plan, cases: &[Case], measured: &Rounds<'_>) -> Result<Vec<Row>, 
     for case in cases {
         let rounds = |plugin| measured.get(&(case.name, plugin)).map_or(&[][..], |rounds| rounds);
         let none = rounds(NONE);
+        let mut predicted = 0;
         for plugin in case.plugins.iter().copied() {
             let rounds = rounds(plugin);
             let all = |rounds: &[Measured], of: fn(&Measured) -> f64| -> Vec<f64> {
@@ -164,8 +172,11 @@ fn rows(plan: &Plan, cases: &[Case], measured: &Rounds<'_>) -> Result<Vec<Row>, 
             };
             let figure = |of| Figure::new(&all(rounds, of), &all(none, of));
             let bench_host = match plugins::example(plugin) {
-                Some(example) => Some(predict::predict(case, example, plan.requests)?),
-                None => None,
+                Some(example) if plan.whole || predicted == 0 => {
+                    predicted += 1;
+                    Some(predict::predict(case, example, plan.requests)?)
+                }
+                _ => None,
             };
             rows.push(Row {
                 traffic: case.name.to_owned(),
@@ -178,6 +189,7 @@ fn rows(plan: &Plan, cases: &[Case], measured: &Rounds<'_>) -> Result<Vec<Row>, 
                 p99: figure(|round| round.p99),
                 throughput: figure(|round| round.throughput),
                 busy: median(&all(rounds, |round| round.busy)),
+                client: median(&all(rounds, |round| round.client)),
                 bench_host,
                 envoy: envoy.clone(),
                 machine: machine.clone(),

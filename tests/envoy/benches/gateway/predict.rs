@@ -5,6 +5,8 @@ use std::fs;
 use std::process::Command;
 
 use bench_host::measure::Phase;
+use envoy_tests::Bootstrap;
+use envoy_tests::figures::Predicted;
 use serde_json::Value;
 
 use crate::cases::Case;
@@ -12,24 +14,24 @@ use crate::plugins::{configuration, script};
 
 /// Requests a virtual second, so that time passes for what a timer fetches.
 const RATE: &str = "20";
+/// Runs that take time.
+const TIMED: usize = 3;
 
-/// Instructions, nanoseconds in the module (the median of each callback times their number), and
-/// host calls, for a request.
-///
-/// Timers are left out: how many of them fire for a request depends on the load.
-pub fn predict(
-    case: &Case,
-    plugin: &str,
-    requests: usize,
-) -> Result<(u64, u64, f64), Box<dyn Error>> {
+/// What a request costs there. Timers are left out of the counters: how many of them fire for a
+/// request depends on the load.
+pub fn predict(case: &Case, plugin: &str, requests: usize) -> Result<Predicted, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = |name| folder.path().join(name);
     fs::write(path("traffic.jsonl"), &case.line)?;
     fs::write(path("config.json"), configuration(plugin)?)?;
     fs::write(path("upstreams.toml"), script(plugin))?;
+    let module = chunkwise_tests::module(plugin);
+    // As Envoy has it in this example.
+    let stops = Bootstrap::of_example(plugin)?.text().contains("allow_on_headers_stop_iteration");
     let run = |flags: &[&str]| -> Result<Value, Box<dyn Error>> {
         let mut command = bench_host();
-        command.arg("replay").arg(chunkwise_tests::module(plugin));
+        command.arg("replay").arg(&module);
+        command.args(stops.then_some("--allow-stop-iteration"));
         for (flag, name) in [
             ("--traffic", "traffic.jsonl"),
             ("--config", "config.json"),
@@ -50,22 +52,30 @@ pub fn predict(
         }
     };
     let counted = run(&["--no-wall", "--rate", RATE])?;
-    let timed = run(&["--no-fuel"])?;
-    let sum = |run: &Value, of: fn(&Value) -> u64| -> u64 {
+    let timed = (0..TIMED).map(|_| run(&["--no-fuel"])).collect::<Result<Vec<_>, _>>()?;
+    let sum = |run: &Value, of: fn(&Value) -> f64| -> f64 {
         let phases = Phase::ALL.into_iter().filter(|phase| is_of_a_request(*phase));
         phases.map(|phase| of(&run["phases"][phase.name()])).sum()
     };
-    let fuel = sum(&counted, |phase| phase["fuel"]["total"].as_u64().unwrap_or_default());
+    let fuel = sum(&counted, |phase| phase["fuel"]["total"].as_f64().unwrap_or_default());
     let calls = sum(&counted, |phase| {
         let calls = phase["host_calls"].as_object().map(|calls| calls.values());
-        calls.into_iter().flatten().filter_map(Value::as_u64).sum()
+        calls.into_iter().flatten().filter_map(Value::as_f64).sum()
     });
-    let time = sum(&timed, |phase| {
-        let number = |value: &Value| value.as_u64().unwrap_or_default();
-        number(&phase["calls"]) * number(&phase["latency_ns"]["p50"])
-    });
-    let requests = requests as u64;
-    Ok((fuel / requests, time / requests, calls as f64 / requests as f64))
+    let time = |run| {
+        sum(run, |phase| {
+            let number = |value: &Value| value.as_f64().unwrap_or_default();
+            number(&phase["calls"]) * number(&phase["latency_ns"]["mean"])
+        })
+    };
+    // What else the machine did can only have made it longer.
+    let time = timed.iter().map(time).fold(f64::INFINITY, f64::min);
+    let requests = requests as f64;
+    Ok(Predicted {
+        fuel: (fuel / requests).round() as u64,
+        nanoseconds: (time / requests).round() as u64,
+        host_calls: calls / requests,
+    })
 }
 
 fn is_of_a_request(phase: Phase) -> bool {

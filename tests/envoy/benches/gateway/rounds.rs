@@ -39,14 +39,18 @@ pub struct Measured {
     pub p99: f64,
     pub throughput: f64,
     pub busy: f64,
+    /// As `cpu`, of this process.
+    pub client: f64,
 }
 
 impl Size {
-    /// So much that each loop takes about this long without a plugin.
+    /// So much that each loop takes about this long without a plugin, and three times as long
+    /// where answers are few.
     pub fn calibrate(case: &Case, none: &Gateway, time: Duration) -> Result<Self, Box<dyn Error>> {
         let requests = if case.pause.is_zero() { 500 } else { 32 };
         let report = closed(case, none, requests)?;
         let rate = report.throughput();
+        let time = if case.pause.is_zero() { time } else { time * 3 };
         let many = |rate: f64| ((rate * time.as_secs_f64()) as u64).max(20);
         let per_second = NonZeroU32::new((rate * SHARE) as u32).unwrap_or(NonZeroU32::MIN);
         let open = case.pause.is_zero().then(|| (many(rate * SHARE), per_second));
@@ -57,10 +61,12 @@ impl Size {
 /// One round of a plugin under a traffic.
 pub fn measure(case: &Case, gateway: &Gateway, size: Size) -> Result<Measured, Box<dyn Error>> {
     let pid = gateway.pid()?;
-    let used = || cpu_time(pid).ok_or("this machine does not tell the CPU time of a process");
-    let before = used()?;
+    let used =
+        |process| cpu_time(process).ok_or("this machine does not tell the CPU time of a process");
+    let me = std::process::id();
+    let (before, mine) = (used(pid)?, used(me)?);
     let report = closed(case, gateway, size.closed)?;
-    let cpu = used()? - before;
+    let (cpu, client) = (used(pid)?.saturating_sub(before), used(me)?.saturating_sub(mine));
     let latency = match size.open {
         Some((requests, per_second)) => {
             let load = load(case)?.connections(OPEN);
@@ -78,6 +84,7 @@ pub fn measure(case: &Case, gateway: &Gateway, size: Size) -> Result<Measured, B
         p99: micros(latency.quantile(0.99)),
         throughput: report.throughput(),
         busy: cpu.as_secs_f64() / report.elapsed.as_secs_f64(),
+        client: micros(client) / report.requests as f64,
     })
 }
 

@@ -4,7 +4,7 @@ mod page;
 mod row;
 
 pub use page::page;
-pub use row::{CsvError, Figure, Row, median, parse, print};
+pub use row::{CsvError, Figure, Predicted, Row, median, parse, print};
 
 /// The name of the row that the others are compared with.
 pub const NONE: &str = "no plugin";

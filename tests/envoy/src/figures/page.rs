@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Figure, Row};
+use super::{Figure, Predicted, Row};
 use crate::ranks::{ranks, spearman};
 
 /// The tables in Markdown.
@@ -25,7 +25,13 @@ fn groups(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
 
 fn tables(text: &mut String, rows: &[Row]) {
     let Some(first) = rows.first() else { return };
-    let _ = writeln!(text, "**{}**, medians of {} rounds\n", first.traffic, first.rounds);
+    let _ = writeln!(
+        text,
+        "**{}**, medians of {} rounds; the client and the upstream took {} of CPU a request\n",
+        first.traffic,
+        first.rounds,
+        micros(first.client),
+    );
     let _ = writeln!(
         text,
         "| plugin | CPU a request | ratio | p50 | ratio | p99 | ratio | answers/s | ratio | busy \
@@ -74,7 +80,8 @@ struct Added<'r> {
     row: &'r Row,
     cpu: f64,
     fuel: f64,
-    wasm: f64,
+    time: f64,
+    host_calls: f64,
 }
 
 fn added(rows: &[Row]) -> Vec<Added<'_>> {
@@ -87,9 +94,9 @@ fn added_by(group: &[Row]) -> Vec<Added<'_>> {
     group
         .iter()
         .filter_map(|row| {
-            let (fuel, wasm, _) = row.bench_host?;
+            let Predicted { fuel, nanoseconds, host_calls } = row.bench_host?;
             let cpu = none * (row.cpu.ratio - 1.0);
-            Some(Added { row, cpu, fuel: fuel as f64, wasm: wasm as f64 })
+            Some(Added { row, cpu, fuel: fuel as f64, time: nanoseconds as f64, host_calls })
         })
         .collect()
 }
@@ -102,30 +109,30 @@ fn prediction(text: &mut String, rows: &[Row]) {
     let _ = writeln!(
         text,
         "**The bench host's order beside Envoy's**, a request; rank 1 is the least\n\n\
-         | traffic | plugin | added CPU in Envoy | rank | instructions | rank | time in the module \
+         | traffic | plugin | added CPU in Envoy | rank | instructions | rank | time in the bench host \
          | rank | host calls |\n|---|---|--:|--:|--:|--:|--:|--:|--:|"
     );
     let of = |value: fn(&Added<'_>) -> f64| ranks(&all.iter().map(value).collect::<Vec<_>>());
-    let (cpus, fuels, wasms) = (of(|it| it.cpu), of(|it| it.fuel), of(|it| it.wasm));
+    let (cpus, fuels, times) = (of(|it| it.cpu), of(|it| it.fuel), of(|it| it.time));
     for (at, added) in all.iter().enumerate() {
-        let calls = added.row.bench_host.map_or(0.0, |(_, _, calls)| calls);
         let _ = writeln!(
             text,
-            "| {} | {} | {:.1} µs | {} | {} | {} | {:.1} µs | {} | {calls:.1} |",
+            "| {} | {} | {:.1} µs | {} | {} | {} | {:.1} µs | {} | {:.1} |",
             added.row.traffic,
             added.row.plugin,
             added.cpu,
             cpus[at],
             added.fuel,
             fuels[at],
-            added.wasm / 1000.0,
-            wasms[at],
+            added.time / 1000.0,
+            times[at],
+            added.host_calls,
         );
     }
     let _ = writeln!(
         text,
         "\n**Spearman's coefficient** with the added CPU in Envoy; 1 is the same order\n\n\
-         | traffic | plugins | instructions | time in the module |\n|---|--:|--:|--:|"
+         | traffic | plugins | instructions | time in the bench host |\n|---|--:|--:|--:|"
     );
     coefficients(text, "all", &all);
     for group in groups(rows) {
@@ -141,8 +148,8 @@ fn coefficients(text: &mut String, traffic: &str, of: &[Added<'_>]) {
         let pairs: Vec<_> = of.iter().map(|added| (value(added), added.cpu)).collect();
         spearman(&pairs).map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"))
     };
-    let (fuel, wasm) = (coefficient(|it| it.fuel), coefficient(|it| it.wasm));
-    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {wasm} |", of.len());
+    let (fuel, time) = (coefficient(|it| it.fuel), coefficient(|it| it.time));
+    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {time} |", of.len());
 }
 
 #[cfg(test)]
@@ -165,12 +172,12 @@ mod tests {
         let rows = [
             example(super::super::NONE, 50.0, None),
             example("lua", 99.0, None),
-            example("a", 60.0, Some((1000, 900, 2.0))),
-            example("b", 70.0, Some((500, 950, 1.0))),
-            example("c", 80.0, Some((2000, 990, 3.5))),
+            example("a", 60.0, Some((1000, 900))),
+            example("b", 70.0, Some((500, 950))),
+            example("c", 80.0, Some((2000, 990))),
         ];
         let page = page(&rows);
-        assert!(page.contains("| get | a | 10.0 µs | 1 | 1000 | 2 | 0.9 µs | 1 | 2.0 |"), "{page}");
+        assert!(page.contains("| get | a | 10.0 µs | 1 | 1000 | 2 | 0.9 µs | 1 | 2.5 |"), "{page}");
         assert!(page.contains("| all | 3 | 0.50 | 1.00 |"), "{page}");
         assert!(!page.contains("| get | lua |"), "{page}");
     }

@@ -26,15 +26,28 @@ pub struct Row {
     /// The share of one processor that Envoy used while the throughput was measured. Where it is
     /// far from 1, Envoy was not what limited it.
     pub busy: f64,
-    /// What the bench host counts for a request of the same traffic: instructions, nanoseconds in
-    /// the module, host calls. `None` for what is no module.
-    pub bench_host: Option<(u64, u64, f64)>,
+    /// CPU time of the load client and the upstream for a request, in microseconds. Where it is
+    /// above Envoy's, they may be what limited the throughput.
+    pub client: f64,
+    /// What the bench host says of a request of the same traffic; `None` for what is no module.
+    pub bench_host: Option<Predicted>,
     /// Envoy's version.
     pub envoy: String,
     /// The processor.
     pub machine: String,
     /// The day, as in 2026-01-31.
     pub date: String,
+}
+
+/// What the bench host says of a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predicted {
+    /// Instructions.
+    pub fuel: u64,
+    /// Time in the module and its host calls: the mean of the run in which it was shortest.
+    pub nanoseconds: u64,
+    /// Host calls.
+    pub host_calls: f64,
 }
 
 /// A measure: its median over the rounds, and its ratio to no plugin in the same round.
@@ -93,7 +106,7 @@ pub struct CsvError {
 const COLUMNS: &str = "traffic,plugin,rounds,answers,failed,\
     cpu_us,cpu_ratio,cpu_low,cpu_high,p50_us,p50_ratio,p50_low,p50_high,\
     p99_us,p99_ratio,p99_low,p99_high,per_second,per_second_ratio,per_second_low,per_second_high,\
-    busy,fuel,wasm_ns,host_calls,envoy,machine,date";
+    busy,client_us,fuel,bench_host_ns,host_calls,envoy,machine,date";
 
 /// The text of the file.
 pub fn print(rows: &[Row]) -> String {
@@ -105,10 +118,14 @@ pub fn print(rows: &[Row]) -> String {
             fields.push(format!("{:.digits$}", figure.value));
             fields.extend([figure.ratio, figure.low, figure.high].map(|it| format!("{it:.3}")));
         }
-        fields.push(format!("{:.2}", row.busy));
+        fields.extend([row.busy, row.client].map(|it| format!("{it:.2}")));
         match row.bench_host {
-            Some((fuel, wasm, calls)) => {
-                fields.extend([fuel.to_string(), wasm.to_string(), format!("{calls:.1}")]);
+            Some(Predicted { fuel, nanoseconds, host_calls }) => {
+                fields.extend([
+                    fuel.to_string(),
+                    nanoseconds.to_string(),
+                    format!("{host_calls:.1}"),
+                ]);
             }
             None => fields.extend([const { String::new() }; 3]),
         }
@@ -155,9 +172,9 @@ fn row(line: &str) -> Result<Row, &'static str> {
         }
     };
     let text = |at: usize| fields[at].to_owned();
-    let bench_host = match fields[22..25] {
+    let bench_host = match fields[23..26] {
         ["", "", ""] => None,
-        _ => Some((count(22)?, count(23)?, number(24)?)),
+        _ => Some(Predicted { fuel: count(23)?, nanoseconds: count(24)?, host_calls: number(25)? }),
     };
     Ok(Row {
         traffic: text(0),
@@ -170,10 +187,11 @@ fn row(line: &str) -> Result<Row, &'static str> {
         p99: figure(13)?,
         throughput: figure(17)?,
         busy: number(21)?,
+        client: number(22)?,
         bench_host,
-        envoy: text(25),
-        machine: text(26),
-        date: text(27),
+        envoy: text(26),
+        machine: text(27),
+        date: text(28),
     })
 }
 
@@ -181,7 +199,8 @@ fn row(line: &str) -> Result<Row, &'static str> {
 pub(super) mod tests {
     use super::*;
 
-    pub fn example(plugin: &str, cpu: f64, bench_host: Option<(u64, u64, f64)>) -> Row {
+    pub fn example(plugin: &str, cpu: f64, bench_host: Option<(u64, u64)>) -> Row {
+        let predicted = |(fuel, nanoseconds)| Predicted { fuel, nanoseconds, host_calls: 2.5 };
         let figure = |value| Figure { value, ratio: cpu / 50.0, low: 0.5, high: 9.0 };
         Row {
             traffic: "get".into(),
@@ -194,7 +213,8 @@ pub(super) mod tests {
             p99: figure(900.0),
             throughput: figure(5000.0),
             busy: 0.97,
-            bench_host,
+            client: 21.5,
+            bench_host: bench_host.map(predicted),
             envoy: "1.40.0".into(),
             machine: "a processor".into(),
             date: "2026-01-31".into(),
@@ -203,13 +223,13 @@ pub(super) mod tests {
 
     #[test]
     fn rows_are_read_as_they_were_written() {
-        let rows = [example("none", 50.0, None), example("a", 60.5, Some((1000, 700, 3.5)))];
+        let rows = [example("none", 50.0, None), example("a", 60.5, Some((1000, 700)))];
         assert_eq!(parse(&print(&rows)).unwrap(), rows);
     }
 
     #[test]
     fn what_has_another_shape_is_refused_by_its_line() {
-        let text = print(&[example("a", 60.0, Some((1, 2, 3.0)))]);
+        let text = print(&[example("a", 60.0, Some((1, 2)))]);
         for (written, broken) in [
             ("a processor", "a, processor"),
             ("1000", "-1"),
