@@ -1,6 +1,7 @@
 //! A body that costs a load client and its upstream next to nothing.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,21 +12,30 @@ use bench_host::traffic::Message;
 use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Sleep;
 
 use crate::message;
 
 /// The chunks of a message, sent as frames of their own. A clone shares them and starts anew; no
 /// task stands behind it, unlike the bodies that tests of behaviour send.
 ///
-/// Without a pause its length is known, so HTTP/1.1 announces it; with one it is streamed.
-#[derive(Debug)]
+/// The length of a single chunk is told beforehand (`content-length`); several are streamed, each
+/// in a write of its own.
 pub struct Frames {
     chunks: Arc<[Bytes]>,
     trailers: Option<HeaderMap>,
     pause: Duration,
     next: usize,
-    sleep: Option<Pin<Box<Sleep>>>,
+    sleep: Option<Wait>,
+}
+
+type Wait = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// The pause between two chunks; at the least, whoever writes them gets a turn.
+async fn wait(pause: Duration) {
+    match pause.is_zero() {
+        true => tokio::task::yield_now().await,
+        false => tokio::time::sleep(pause).await,
+    }
 }
 
 impl Frames {
@@ -37,6 +47,12 @@ impl Frames {
         };
         let trailers = Some(message::fields(&message.trailers)).filter(|all| !all.is_empty());
         Self { chunks: chunks.into(), trailers, pause, next: 0, sleep: None }
+    }
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} chunks sent", self.next, self.chunks.len())
     }
 }
 
@@ -64,8 +80,8 @@ impl Body for Frames {
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         };
         self.next += 1;
-        if self.next < self.chunks.len() && !self.pause.is_zero() {
-            self.sleep = Some(Box::pin(tokio::time::sleep(self.pause)));
+        if self.next < self.chunks.len() {
+            self.sleep = Some(Box::pin(wait(self.pause)));
         }
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
@@ -76,9 +92,8 @@ impl Body for Frames {
 
     fn size_hint(&self) -> SizeHint {
         let rest = self.chunks.get(self.next..).unwrap_or_default();
-        match self.pause.is_zero() && self.trailers.is_none() {
+        match self.chunks.len() <= 1 && self.trailers.is_none() {
             true => SizeHint::with_exact(rest.iter().map(|chunk| chunk.len() as u64).sum()),
-            false if self.is_end_stream() => SizeHint::with_exact(0),
             false => SizeHint::default(),
         }
     }

@@ -6,6 +6,8 @@
 
 pub mod bootstrap;
 pub mod client;
+pub mod cpu;
+pub mod figures;
 mod frames;
 pub mod gateway;
 mod install;
@@ -13,6 +15,7 @@ pub mod load;
 mod message;
 pub mod origin;
 pub mod parity;
+pub mod ranks;
 pub mod services;
 pub mod traffic;
 pub mod upstream;

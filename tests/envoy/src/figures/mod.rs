@@ -1,0 +1,10 @@
+//! What plugins cost in Envoy: the rows of `results/envoy.csv`, and the page of them.
+
+mod page;
+mod row;
+
+pub use page::page;
+pub use row::{CsvError, Figure, Predicted, Row, median, parse, print};
+
+/// The name of the row that the others are compared with.
+pub const NONE: &str = "no plugin";
