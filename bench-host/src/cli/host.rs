@@ -25,7 +25,7 @@ pub(super) struct HostArguments {
     #[arg(long, value_name = "POLICY", default_value = "fail-closed")]
     failure_policy: PolicyName,
     /// StopIteration of header callbacks is what it says up to ABI 0.2.1 too, as with
-    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.33 on).
+    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.35 on).
     #[arg(long)]
     allow_stop_iteration: bool,
     /// Time for timers and calls: virtual is the same in every run, wall is the machine's.

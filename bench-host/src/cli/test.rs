@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "HOST")]
     host: Option<Profile>,
     /// StopIteration of header callbacks is what it says up to ABI 0.2.1 too, as with
-    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.33 on); whatever the
+    /// allow_on_headers_stop_iteration in the plugin's configuration (Envoy 1.35 on); whatever the
     /// suite says.
     #[arg(long)]
     allow_stop_iteration: bool,

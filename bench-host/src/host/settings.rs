@@ -77,7 +77,7 @@ pub struct Settings {
     /// Whether `StopIteration` of a header callback means "stop everything"; decided by the ABI
     /// that the plugin declares.
     pub stop_is_stop_all: bool,
-    /// `allow_on_headers_stop_iteration` of the plugin's configuration in Envoy (1.33 on, off by
+    /// `allow_on_headers_stop_iteration` of the plugin's configuration in Envoy (1.35 on, off by
     /// default): `StopIteration` of a header callback is what it says, whatever the ABI.
     pub allow_stop_iteration: bool,
     /// Whether a header that is not there reads as an empty one instead of "not found"; decided by

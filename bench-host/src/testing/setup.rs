@@ -78,7 +78,7 @@ impl Setup {
     }
 
     /// `StopIteration` of header callbacks is what it says up to ABI 0.2.1 too
-    /// (`allow_on_headers_stop_iteration`, Envoy 1.33 on).
+    /// (`allow_on_headers_stop_iteration`, Envoy 1.35 on).
     #[must_use]
     pub fn allow_stop_iteration(self) -> Self {
         self.with(|settings| settings.allow_stop_iteration = true)

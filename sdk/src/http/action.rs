@@ -20,7 +20,7 @@ pub enum HeadersAction {
     /// `content-length` is then made right, or removed if more of the body is to come.
     ///
     /// A stock Envoy reads this as "hold everything" and the stream then waits for ever, unless the
-    /// plugin is configured with `allow_on_headers_stop_iteration` there (Envoy 1.33); Higress
+    /// plugin is configured with `allow_on_headers_stop_iteration` there (Envoy 1.35); Higress
     /// needs [`Host::Higress`](crate::Host::Higress). Headers that end the message are not held,
     /// for nothing would come that lets them go.
     Hold,
