@@ -72,10 +72,12 @@ mod tap_folder;
 mod tap_frame;
 mod tap_join;
 mod tap_json;
+mod tap_json_values;
 mod tap_model;
 mod tap_notes;
 #[cfg(test)]
 mod tap_samples;
+mod tap_scan;
 pub(crate) mod url;
 mod words;
 mod writer;

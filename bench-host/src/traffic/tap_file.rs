@@ -144,3 +144,73 @@ impl FileReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::traffic::Traffic;
+
+    #[test]
+    fn mistakes_are_placed() {
+        let said = |content: &[u8]| {
+            let error = Traffic::parse("t", content.to_vec()).unwrap_err().to_string();
+            error.strip_prefix("traffic file t").unwrap().to_owned()
+        };
+        let good = r#"{"http_streamed_trace_segment": {"trace_id": "7", "request_headers":
+            {"headers": [{"key": ":method", "value": "GET"}, {"key": ":path", "value": "/?k=s"}]}}}"#;
+        for (bad, what) in [
+            (
+                r#"{"http_streamed_trace_segment": {"request_body_chunk": {"as_bytes": "a?=="}}}"#,
+                ", trace 1 (at byte 169): http_streamed_trace_segment.request_body_chunk.as_bytes: \
+                 not base64 at byte 1: `?`",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"trace_id": "x"}}"#,
+                ", trace 1 (at byte 169): http_streamed_trace_segment.trace_id: invalid value: \
+                 string \"x\", expected a number of 64 bits, as a string or as it is",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"response_headers": {"headers": [{}]}}}"#,
+                ", trace 1 (at byte 169): \
+                 http_streamed_trace_segment.response_headers.headers[0]: a header without a name",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"trace_id": 7, "request_trailers": {}}}
+                {"http_streamed_trace_segment": {"trace_id": 7, "request_body_chunk": {}}}"#,
+                ", trace 2 (at byte 258): the request of stream 7 goes on behind its trailers",
+            ),
+            (
+                r#"{"http_streamed_trace_segment": {"trace_id": 7, "response_body_chunk": {}}}"#,
+                ", trace 0 (at byte 0): GET :///?…: a response without headers",
+            ),
+            (
+                r#"{"socket_buffered_trace": {}}"#,
+                ", trace 1 (at byte 169): bytes of a connection, as the tap transport socket \
+                 records them, hold no requests to replay; use the HTTP filter \
+                 envoy.filters.http.tap",
+            ),
+            (
+                "{}",
+                ", trace 1 (at byte 169): neither `http_buffered_trace` nor \
+                 `http_streamed_trace_segment`",
+            ),
+            ("[]", ", trace 1 (at byte 169): a JSON object was expected, not `[`"),
+            (
+                "  {\"http_buffered_trace\": {\n  \"request\": {",
+                ", line 4, column 14: truncated: the file ends inside a JSON value; save the trace \
+                 again",
+            ),
+        ] {
+            assert_eq!(said(format!("{good}\n{bad}").as_bytes()), what, "{bad}");
+        }
+        assert_eq!(
+            said(b"\x12\x02\x08\x07\x12\x06\x08\x07\x1a\x02\x0a\x09"),
+            ", trace 0 (at byte 0): http_streamed_trace_segment: a segment without headers, body \
+             chunk or trailers"
+        );
+        assert_eq!(
+            said(b"\x12\x04\x08\x07\x1a\x00\x12\x06\x08\x07\x1a\x02\x0a\x09"),
+            ", trace 1 (at byte 6): http_streamed_trace_segment.request_body_chunk: malformed \
+             protobuf"
+        );
+    }
+}

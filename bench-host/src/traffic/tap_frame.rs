@@ -4,7 +4,10 @@ use std::io::{self, BufRead, Read as _};
 
 use bytes::Bytes;
 
-use super::tap_coding::Coding;
+use super::{
+    tap_coding::Coding,
+    tap_scan::{Scan, position},
+};
 
 /// One message as it lies in the file.
 #[derive(Debug)]
@@ -177,51 +180,6 @@ impl Frames {
             }
         }
         Err(Broken::At(at, "malformed protobuf: a number that does not end".to_owned()))
-    }
-}
-
-/// The line and column behind `taken`.
-fn position((line, column): (usize, usize), taken: &[u8]) -> (usize, usize) {
-    let breaks = memchr::memchr_iter(b'\n', taken).count();
-    let column =
-        memchr::memrchr(b'\n', taken).map_or(column + taken.len(), |at| taken.len() - at - 1);
-    (line + breaks, column)
-}
-
-/// Finds the end of a JSON object.
-#[derive(Default)]
-struct Scan {
-    depth: u64,
-    in_string: bool,
-    is_escaped: bool,
-}
-
-impl Scan {
-    /// Where behind the object `bytes` go on; `None` when all of them belong to it.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        for (at, byte) in bytes.iter().enumerate() {
-            if self.in_string {
-                match byte {
-                    _ if self.is_escaped => self.is_escaped = false,
-                    b'\\' => self.is_escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
-                }
-                continue;
-            }
-            match byte {
-                b'"' => self.in_string = true,
-                b'{' => self.depth += 1,
-                b'}' => {
-                    self.depth = self.depth.saturating_sub(1);
-                    if self.depth == 0 {
-                        return Some(at + 1);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
     }
 }
 
