@@ -57,6 +57,7 @@ mod message;
 mod open;
 mod redact;
 mod redact_cookies;
+mod redact_names;
 mod redact_url;
 mod source;
 mod synth;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::redact::{REDACTED, is_secret};
+use super::{redact::REDACTED, redact_names::is_secret};
 
 /// Which query parameters are secret.
 #[derive(Clone, Debug, Default)]

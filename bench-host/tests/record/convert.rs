@@ -52,3 +52,14 @@ fn messages() {
     insta::assert_snapshot!(said("--upstream http://a --for 5 --out t"), @"error: invalid value '5' for '--for <TIME>': not a time; write a whole number and s, m or h, such as 30s");
     insta::assert_snapshot!(said("synth:upload,size=1GiB --out t"), @"left out: POST https://synth.example/upload: request: a generated body of 1073741824 bytes is too long to be written down; replay its `synth:` notation instead");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let output =
+        command(&folder).args(["record", "synth:sse", "--out", "/dev/full"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(said, "error: cannot write /dev/full: No space left on device (os error 28)\n");
+}

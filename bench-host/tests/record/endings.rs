@@ -48,7 +48,7 @@ async fn with_a_signal_and_at_once_with_a_second_one() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         recorder.signal(signal);
         let recording = recorder.ended().await;
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert_eq!(recording.exchanges().len(), 1);
         assert!(recording.stderr.contains("/hang: the client went away"), "{recording:?}");
         drop(hanging);

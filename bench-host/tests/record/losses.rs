@@ -68,6 +68,24 @@ async fn a_client_that_goes_away() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_answers_before_it_has_the_request() {
+    for http2 in [false, true] {
+        let (address, _) = upstream::start().await;
+        let recorder = Recorder::start(address, "");
+        let mut client = Client::connect(recorder.address, http2).await;
+        client.ask(request("GET", "/none", empty())).await;
+        let (mut sender, body) = channel();
+        sender.send_data("half".into()).await.unwrap();
+        let answer = client.ask(request("POST", "/early", body)).await;
+        assert_eq!(answer.head.status, StatusCode::PAYLOAD_TOO_LARGE);
+        drop((client, sender));
+        let recording = recorder.stop().await;
+        let [line] = left_out(&recording)[..] else { panic!("{recording:?}") };
+        assert!(line.starts_with("POST http://client.example/early: the "), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_is_not_there() {
     for http2 in [false, true] {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
