@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -157,6 +157,20 @@ fn the_example_forgets_its_tenants_and_no_request_fails() {
     assert!((1..=5).contains(&reloads(&gateway)), "{}", reloads(&gateway));
 }
 
+/// Waits for what comes for sure, and not for ever where it does not.
+struct Patience(Instant);
+
+impl Patience {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn wait(&self, milliseconds: u64, what: &str) {
+        assert!(self.0.elapsed() < Duration::from_secs(60), "{what} in time");
+        thread::sleep(Duration::from_millis(milliseconds));
+    }
+}
+
 /// A connection, which stays with one worker.
 struct Worker(BufReader<TcpStream>);
 
@@ -169,10 +183,18 @@ impl Worker {
         Self(BufReader::new(stream))
     }
 
-    /// Asks, with one header more; the answer has no body.
+    /// Asks, with one header more.
     fn ask(&mut self, header: &str) -> Fields {
-        let request = format!("GET / HTTP/1.1\r\nhost: a\r\n{header}\r\n\r\n");
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        self.say(&request(header));
+        self.answer()
+    }
+
+    fn say(&mut self, requests: &str) {
+        self.0.get_mut().write_all(requests.as_bytes()).unwrap();
+    }
+
+    /// The next answer, which has no body.
+    fn answer(&mut self) -> Fields {
         let mut lines = self.0.by_ref().lines().map(Result::unwrap);
         let status = lines.next().unwrap();
         assert!(status.starts_with("HTTP/1.1 200"), "{status}");
@@ -189,6 +211,10 @@ impl Worker {
     }
 }
 
+fn request(header: &str) -> String {
+    format!("GET / HTTP/1.1\r\nhost: a\r\n{header}\r\n\r\n")
+}
+
 fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
@@ -197,17 +223,19 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
 fn workers(gateway: &Gateway) -> [Worker; 2] {
     let mut first = Worker::connect(gateway.listener());
     let of_first = first.vm();
+    let patience = Patience::new();
     loop {
         let mut other = Worker::connect(gateway.listener());
         if other.vm() != of_first {
             return [first, other];
         }
+        patience.wait(1, "no connection to the other worker");
     }
 }
 
 /// Waits until one leads, in whose turn nobody else does.
 fn leader(workers: &mut [Worker; 2]) -> usize {
-    let start = Instant::now();
+    let patience = Patience::new();
     loop {
         for at in 0..2 {
             if workers[at].leads() {
@@ -219,8 +247,7 @@ fn leader(workers: &mut [Worker; 2]) -> usize {
                 }
             }
         }
-        assert!(start.elapsed() < Duration::from_secs(30), "nobody leads");
-        thread::sleep(Duration::from_millis(20));
+        patience.wait(20, "nobody leads");
     }
 }
 
@@ -238,11 +265,11 @@ fn a_leader_that_is_made_anew_hands_over_and_what_is_shared_stays() {
     for is_busy in [true, false] {
         let before = leader(&mut workers);
         let ended = ended(&gateway);
-        let begin = Instant::now();
+        let (begin, patience) = (Instant::now(), Patience::new());
         while self::ended(&gateway) == ended {
             // Enough at once that a few requests do, and little enough that many cannot harm.
             workers[before].ask("x-leak: 4000000");
-            thread::sleep(Duration::from_millis(200));
+            patience.wait(200, "the VM does not end");
         }
         let made = begin.elapsed();
         let begin = Instant::now();
@@ -251,8 +278,7 @@ fn a_leader_that_is_made_anew_hands_over_and_what_is_shared_stays() {
             false => {
                 let other = 1 - before;
                 while !workers[other].leads() {
-                    assert!(begin.elapsed() < Duration::from_secs(30), "nobody leads");
-                    thread::sleep(Duration::from_millis(20));
+                    patience.wait(20, "nobody leads");
                 }
                 assert_eq!(leader(&mut workers), other);
                 other
@@ -267,4 +293,27 @@ fn a_leader_that_is_made_anew_hands_over_and_what_is_shared_stays() {
         }
     }
     assert_eq!(reloads(&gateway), 2);
+}
+
+#[test]
+fn requests_that_arrive_together_find_a_vm_each() {
+    const TOGETHER: usize = 32;
+    if envoy().is_none() {
+        return;
+    }
+    let origin = origin();
+    let gateway = Gateway::start(leaks(&origin), 1).unwrap();
+    let mut worker = Worker::connect(gateway.listener());
+    let burst = request("x-leak: 16384").repeat(TOGETHER);
+    let mut within = 0;
+    let patience = Patience::new();
+    while ended(&gateway) < 3 {
+        // All of them are read at once, and each is begun where the one before it has ended.
+        worker.say(&burst);
+        let vms: BTreeSet<_> = (0..TOGETHER).map(|_| worker.answer()["x-vm"].clone()).collect();
+        within += usize::from(vms.len() > 1);
+        patience.wait(20, "no VM ends");
+    }
+    eprintln!("{} VMs made anew, {within} in the middle of a burst", reloads(&gateway));
+    assert!(within > 0);
 }
