@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod callouts;
+mod calls;
 mod held;
 mod properties;
 mod stage;

@@ -136,6 +136,7 @@ fn properties_are_the_same_in_every_callback() {
     let mut stage = Stage::start(&[plugin.clone()], &Calls::default());
     let setup = Setup::new().route("default").cluster("upstream").with(|settings| {
         "reader".clone_into(&mut settings.plugin_root_id);
+        "reader".clone_into(&mut settings.vm_id);
         "node-1".clone_into(&mut settings.node.id);
         "gateway".clone_into(&mut settings.node.cluster);
         settings.node.metadata.insert("KEY".to_owned(), json!("v"));
