@@ -6,7 +6,6 @@ mod guest;
 #[path = "../../../tests/host_calls/imports.rs"]
 mod imports;
 #[path = "../../../tests/host_calls/run.rs"]
-#[expect(dead_code, reason = "the bench host runs them elsewhere")]
 mod run;
 #[path = "../../../tests/host_calls/scenario.rs"]
 mod scenario;

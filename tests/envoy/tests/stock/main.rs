@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod actions;
 mod callouts;
 mod calls;
 mod held;
