@@ -133,7 +133,7 @@ fn properties_are_the_same_in_every_callback() {
     let written = Written::new();
     let manager = json!({"generate_request_id": false, "preserve_external_request_id": true});
     let plugin = written.plugin("reader", &body).manager(manager);
-    let mut stage = Stage::start(&[plugin.clone()], &Calls::default());
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &Calls::default());
     let setup = Setup::new().route("default").cluster("upstream").with(|settings| {
         "reader".clone_into(&mut settings.plugin_root_id);
         "reader".clone_into(&mut settings.vm_id);
