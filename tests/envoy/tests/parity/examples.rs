@@ -128,7 +128,7 @@ fn ext_auth() {
             run.corpus("ext-auth");
             run.shapes_and_recordings();
         });
-        let open = plan.edit(r#""closed""#, r#""open""#).edit(r#""seconds": 60"#, r#""seconds": 1"#);
+        let open = plan.edit(r#""closed""#, r#""open""#);
         example.plan("that fails open", &open, |run| run.corpus("ext-auth"));
         let down = Plan::of("ext-auth").edit(r#""service": "auth""#, r#""service": "nowhere""#);
         example.plan("without its services", &down, |run| run.corpus("ext-auth"));

@@ -49,6 +49,12 @@ impl Example {
         let mut run = Run { plan, parity, own: 0, differences: Vec::new() };
         compare(&mut run);
         self.pairs += run.own;
+        if !run.differences.is_empty() {
+            let log = run.parity.gateway().log().unwrap_or_default();
+            let lines: Vec<_> = log.lines().collect();
+            let log = lines[lines.len().saturating_sub(20)..].join("\n");
+            run.differences.push(format!("the end of what Envoy has logged:\n{log}"));
+        }
         self.differences.append(&mut run.differences);
     }
 }
