@@ -107,6 +107,11 @@ pub(crate) fn get<'a>(scope: &'a Scope<'_>, path: &[&str]) -> Result<Option<Prop
     Ok(value?.map(Property))
 }
 
+/// Asks for a property by its path, the segments of which are separated by NUL. One host call.
+pub(crate) fn at<'a>(scope: &'a Scope<'_>, path: &str) -> Result<Option<Property<'a>>> {
+    Ok(host::property(scope, path)?.map(Property))
+}
+
 /// Sets a property by the segments of its path. One host call.
 pub(crate) fn set(path: &[&str], value: &[u8]) -> Result<()> {
     if path.iter().any(|segment| segment.contains('\0')) {

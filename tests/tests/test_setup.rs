@@ -59,7 +59,7 @@ const LOOK: &str = "
 
 #[test]
 fn what_is_chosen_is_what_the_plugin_sees() {
-    let look = "(call $property 'route_name') (call $property 'cluster_name')
+    let look = "(call $property 'xds.route_name') (call $property 'xds.cluster_name')
         (call $property 'plugin_name') (call $property 'source.address') (i32.const 1)";
     let script = [("request_headers", look), ("request_body", "unreachable")];
     let setup = Setup::new()

@@ -22,6 +22,7 @@ impl Proxy {
         if let Err(error) = result {
             let host = self.host();
             host.roots.remove(&root);
+            host.expressions.forget(root, &mut host.quota);
             host.events.clear_tick(root);
             host.callouts.cancel_of(root);
             return Err(error);
@@ -98,6 +99,7 @@ impl Proxy {
         self.tell(Callback::Delete { context: root });
         let host = self.host();
         host.roots.remove(&root);
+        host.expressions.forget(root, &mut host.quota);
         host.events.clear_tick(root);
         host.callouts.cancel_of(root);
     }

@@ -212,7 +212,11 @@ impl Host {
 
     /// The root context that the current one belongs to.
     fn root(&self) -> u32 {
-        let context = self.context();
+        self.root_of(self.context())
+    }
+
+    /// The root context that a context belongs to: itself, where it is one.
+    fn root_of(&self, context: u32) -> u32 {
         let of_stream = self.streams.get(&context).map(|stream| stream.root);
         let of_connection = || self.connections.get(&context).map(|connection| connection.root);
         of_stream.or_else(of_connection).unwrap_or(context)

@@ -84,13 +84,14 @@ impl Setup {
         self.with(|settings| settings.allow_stop_iteration = true)
     }
 
-    /// The name of the route, as the property `route_name` shows it.
+    /// The name of the route, as the property `xds.route_name` shows it.
     #[must_use]
     pub fn route(self, name: &str) -> Self {
         self.with(|settings| name.clone_into(&mut settings.route_name))
     }
 
-    /// The cluster that the route leads to, as the property `cluster_name` shows it.
+    /// The cluster that the route leads to, as the property `xds.cluster_name` shows it; empty where
+    /// it leads to none, such as one that answers by itself.
     #[must_use]
     pub fn cluster(self, name: &str) -> Self {
         self.with(|settings| name.clone_into(&mut settings.cluster_name))

@@ -53,7 +53,7 @@ impl Future for Call {
         if let State::Unsent(request) = &mut self.state {
             let (vm, _) = current().ok_or(CallError::OutsideOfTask)?;
             let request = request.take().ok_or(CallError::StreamGone)?;
-            let token = request.encode(&vm.arena.scope())?.send()?;
+            let token = request.encode(&vm, &vm.arena.scope())?.send()?;
             if !vm.calls.sent(token) {
                 return Poll::Ready(Err(CallError::StreamGone));
             }

@@ -16,6 +16,7 @@ use crate::abi::host;
 use crate::error::Error;
 use crate::http::is_token;
 use crate::memory::Scope;
+use crate::vm::Vm;
 
 /// Headers that something else decides: the proxy maps `host` to `:authority`, frames the body
 /// itself, and would take a length that came along from a client's request for this call's.
@@ -136,11 +137,16 @@ impl Request {
     /// Checks everything, and puts together what the host is given.
     ///
     /// # Cost
-    /// A cluster of the route: one host call, or two where no host was given. Otherwise none.
-    pub(crate) fn encode<'a>(self, scope: &'a Scope<'_>) -> Result<Encoded<'a>, CallError> {
+    /// A cluster of the route: one host call, or two where no host was given, and for the first of a
+    /// VM up to two more. Otherwise none.
+    pub(crate) fn encode<'a>(
+        self,
+        vm: &Vm,
+        scope: &'a Scope<'_>,
+    ) -> Result<Encoded<'a>, CallError> {
         let client = self.client.clone();
         let cluster = client.cluster();
-        self.finish(|| cluster.route_name(scope), || cluster.resolve_host(scope))
+        self.finish(|| cluster.route_name(vm, scope), || cluster.resolve_host(scope))
     }
 
     /// The names are asked for when the rest is known to be right.

@@ -164,8 +164,9 @@ impl<P: Plugin> Guest for Driver<P> {
             self.vm.tasks.close(context);
             self.vm.timers.close(context);
             self.vm.holds.close(context);
-            if let Some(stream) = self.contexts.close(context) {
-                self.retire(stream);
+            match self.contexts.close(context) {
+                Some(stream) => self.retire(stream),
+                None => self.vm.lookups.close(context),
             }
         });
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
-use crate::vm::{Owner, Tasks, Vm};
+use crate::vm::{Naming, Owner, Tasks, Vm};
 
 /// A stream in one of its callbacks: what headers, chunks and trailers have in common.
 ///
@@ -35,7 +35,9 @@ impl<'a> Stream<'a> {
     }
 
     /// What the proxy knows of the stream besides, by the segments of its path; `None` when it does
-    /// not know it.
+    /// not know it. The names of route and cluster differ between proxies:
+    /// [`route_name`](Self::route_name) and [`cluster_name`](Self::cluster_name) ask for the right
+    /// ones.
     ///
     /// ```no_run
     /// # use chunkwise::http::RequestHeaders;
@@ -51,6 +53,28 @@ impl<'a> Stream<'a> {
     /// One host call.
     pub fn property(&self, path: &[&str]) -> Result<Option<Property<'a>>> {
         property::get(self.0.scope, path)
+    }
+
+    /// The name of the route that the proxy chose; `None` where there is no route. It may be empty.
+    ///
+    /// Envoy calls this property `xds.route_name` from 1.36 on, Higress and Envoy before `route_name`.
+    ///
+    /// # Cost
+    /// One host call; for the first of a VM one or two more, to find out what this host calls it.
+    pub fn route_name(&self) -> Result<Option<Property<'a>>> {
+        property::at(self.0.scope, naming(self.0.vm).route())
+    }
+
+    /// The name of the cluster that the route leads to; `None` where it leads to none, such as one
+    /// that redirects.
+    ///
+    /// Envoy calls this property `xds.cluster_name` from 1.36 on, Higress and Envoy before
+    /// `cluster_name`.
+    ///
+    /// # Cost
+    /// As for [`route_name`](Self::route_name).
+    pub fn cluster_name(&self) -> Result<Option<Property<'a>>> {
+        property::at(self.0.scope, naming(self.0.vm).cluster())
     }
 
     /// Sets a property of the stream: where the name is none of the proxy's own, for plugins behind
@@ -155,6 +179,11 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// The names to ask for; those of Higress where the host says nothing.
+fn naming(vm: &Vm) -> Naming {
+    vm.naming().unwrap_or(Naming::Plain)
+}
+
 /// What a stock host does not have.
 const SPAN_TAGS: &str = "tags of a plugin for trace spans";
 
@@ -200,6 +229,23 @@ impl StreamHandle {
     pub fn property(&self, path: &[&str]) -> Result<Option<Bytes>> {
         self.act(|scope| {
             let value = property::get(scope, path)?;
+            Ok(value.map(|value| Bytes::copy_from_slice(value.bytes())))
+        })
+    }
+
+    /// The name of the route, to be kept; see [`Stream::route_name`].
+    pub fn route_name(&self) -> Result<Option<Bytes>> {
+        self.named(Naming::route)
+    }
+
+    /// The name of the route's cluster, to be kept; see [`Stream::cluster_name`].
+    pub fn cluster_name(&self) -> Result<Option<Bytes>> {
+        self.named(Naming::cluster)
+    }
+
+    fn named(&self, path: impl FnOnce(Naming) -> &'static str) -> Result<Option<Bytes>> {
+        self.act(|scope| {
+            let value = property::at(scope, path(naming(&self.vm)))?;
             Ok(value.map(|value| Bytes::copy_from_slice(value.bytes())))
         })
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::host_pattern::HostPattern;
-use super::subject::{Seen, Subject};
+use super::subject::{Kinds, Seen, Subject};
 use crate::config::ConfigError;
 
 /// The keys of a rule that say which requests it is for; the others are the rule's settings.
@@ -55,6 +55,16 @@ impl Condition {
                      {ROUTE_PREFIX}"
                 ),
             )),
+        }
+    }
+
+    /// What it looks at.
+    pub(crate) fn kinds(&self) -> Kinds {
+        match self {
+            Self::Route(_) | Self::RoutePrefix(_) => Kinds::ROUTE,
+            Self::RouteAndService(..) => Kinds::ROUTE.with(Kinds::SERVICE),
+            Self::Host(_) => Kinds::HOST,
+            Self::Service(_) => Kinds::SERVICE,
         }
     }
 

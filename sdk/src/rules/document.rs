@@ -144,7 +144,8 @@ impl Document {
             Some((last_good, plugin)) => isolated(self.rules, &last_good, &plugin, read)?,
         };
         let global = global.map(Rc::new);
-        Ok(Rules { plugin_id: self.plugin_id, rules, global, global_error, refused })
+        let plugin_id = self.plugin_id;
+        Ok(Rules { plugin_id, global, global_error, refused, ..Rules::new(rules) })
     }
 }
 

@@ -113,6 +113,7 @@ mod config;
 mod document;
 mod host_pattern;
 pub(crate) mod last_good;
+pub(crate) mod lookup;
 mod matching;
 mod reading;
 mod refused;

@@ -3,9 +3,48 @@
 use std::convert::Infallible;
 
 use super::host_pattern::without_port;
+use super::lookup::together;
 use crate::error::Error;
 use crate::http::RequestHeaders;
 use crate::property::Property;
+
+/// Which things rules look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Kinds(u8);
+
+impl Kinds {
+    pub(crate) const HOST: Self = Self(1);
+    pub(crate) const ROUTE: Self = Self(2);
+    pub(crate) const SERVICE: Self = Self(4);
+    /// How many sets of them there are.
+    pub(crate) const ALL: usize = 8;
+
+    pub(crate) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn has(self, kind: Self) -> bool {
+        self.0 & kind.0 != 0
+    }
+
+    const fn are_several(self) -> bool {
+        self.0.count_ones() > 1
+    }
+
+    /// The number of the set.
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What is known of a request at once. What was not asked for is empty, and so is a route or a
+/// cluster that there is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Together<'a> {
+    pub host: &'a [u8],
+    pub route: &'a [u8],
+    pub cluster: &'a [u8],
+}
 
 /// Something that rules can match. Each method may be a host call, so none is made in vain.
 pub(crate) trait Subject {
@@ -20,6 +59,11 @@ pub(crate) trait Subject {
 
     /// The cluster that the route leads to: `outbound|443||httpbin.dns`.
     fn service(&self) -> Result<Option<&[u8]>, Self::Error>;
+
+    /// All of these, where they can be had at once; otherwise each is asked for when it is needed.
+    fn together(&self, _kinds: Kinds) -> Option<Together<'_>> {
+        None
+    }
 }
 
 impl Subject for RequestHeaders<'_> {
@@ -30,11 +74,15 @@ impl Subject for RequestHeaders<'_> {
     }
 
     fn route(&self) -> Result<Option<&[u8]>, Error> {
-        Ok(self.property(&["route_name"])?.map(Property::bytes))
+        Ok(self.route_name()?.map(Property::bytes))
     }
 
     fn service(&self) -> Result<Option<&[u8]>, Error> {
-        Ok(self.property(&["cluster_name"])?.map(Property::bytes))
+        Ok(self.cluster_name()?.map(Property::bytes))
+    }
+
+    fn together(&self, kinds: Kinds) -> Option<Together<'_>> {
+        together(&self.0, kinds)
     }
 }
 
@@ -50,9 +98,10 @@ impl Subject for RequestHeaders<'_> {
 pub struct Target<'a> {
     /// The request's `:authority`.
     pub host: Option<&'a str>,
-    /// The proxy's property `route_name`.
+    /// The route's name, as [`Stream::route_name`](crate::http::Stream::route_name) has it.
     pub route: Option<&'a str>,
-    /// The proxy's property `cluster_name`: `outbound|443||httpbin.dns`.
+    /// The cluster's name, as [`Stream::cluster_name`](crate::http::Stream::cluster_name) has it:
+    /// `outbound|443||httpbin.dns`.
     pub service: Option<&'a str>,
 }
 
@@ -75,30 +124,42 @@ impl Subject for Target<'_> {
 /// What is known of a subject: each thing is asked for when a rule needs it, and at most once.
 pub(crate) struct Seen<'s, S> {
     subject: &'s S,
+    together: Option<Together<'s>>,
     host: Option<Option<&'s [u8]>>,
     route: Option<Option<&'s [u8]>>,
     service: Option<Option<Service<'s>>>,
 }
 
 impl<'s, S: Subject> Seen<'s, S> {
-    pub(crate) fn new(subject: &'s S) -> Self {
-        Self { subject, host: None, route: None, service: None }
+    /// `kinds` are those of all rules, of which the first already looks at one.
+    pub(crate) fn new(subject: &'s S, kinds: Kinds) -> Self {
+        let together = if kinds.are_several() { subject.together(kinds) } else { None };
+        Self { subject, together, host: None, route: None, service: None }
     }
 
     /// The host without its port.
     pub(crate) fn host(&mut self) -> Result<Option<&'s [u8]>, S::Error> {
-        let subject = self.subject;
-        asked_once(&mut self.host, || Ok(subject.host()?.map(without_port)))
+        let (subject, together) = (self.subject, self.together);
+        asked_once(&mut self.host, || {
+            let host = together.map_or_else(|| subject.host(), |all| Ok(Some(all.host)))?;
+            Ok(host.map(without_port))
+        })
     }
 
     pub(crate) fn route(&mut self) -> Result<Option<&'s [u8]>, S::Error> {
-        let subject = self.subject;
-        asked_once(&mut self.route, || subject.route())
+        let (subject, together) = (self.subject, self.together);
+        asked_once(&mut self.route, || {
+            together.map_or_else(|| subject.route(), |all| Ok(Some(all.route)))
+        })
     }
 
     pub(crate) fn service(&mut self) -> Result<Option<Service<'s>>, S::Error> {
-        let subject = self.subject;
-        asked_once(&mut self.service, || Ok(subject.service()?.and_then(Service::of_cluster)))
+        let (subject, together) = (self.subject, self.together);
+        asked_once(&mut self.service, || {
+            let cluster =
+                together.map_or_else(|| subject.service(), |all| Ok(Some(all.cluster)))?;
+            Ok(cluster.and_then(Service::of_cluster))
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod current;
 mod deadlines;
 mod holds;
 mod host_timer;
+mod naming;
 mod pool;
 mod ready;
 mod tasks;
@@ -20,11 +21,13 @@ use crate::abi::host;
 use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
 use crate::rules::last_good::LastGood;
+use crate::rules::lookup::Lookups;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
 pub(crate) use deadlines::TimerId;
 pub(crate) use holds::Holds;
+pub(crate) use naming::Naming;
 pub(crate) use pool::Pool;
 pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
 pub(crate) use timers::Timers;
@@ -40,6 +43,8 @@ pub(crate) struct Vm {
     pub timers: Timers,
     /// Rules that configurations may come back to.
     pub last_good: Rc<LastGood>,
+    /// How rules ask for what they look at.
+    pub lookups: Lookups,
     /// The context whose callback the host runs.
     running: Cell<u32>,
     /// The stream whose callback the host waits for, unless that has no answer; 0 for none.
@@ -48,6 +53,8 @@ pub(crate) struct Vm {
     effective: Cell<u32>,
     /// Whether the host is Higress, once that is known.
     pub higress: Cell<Option<bool>>,
+    /// What the host calls routes and clusters, once that is known.
+    naming: Cell<Option<Naming>>,
     /// What the log says that the host does not have.
     missed: RefCell<Vec<&'static str>>,
 }

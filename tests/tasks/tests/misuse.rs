@@ -275,7 +275,7 @@ fn a_call_to_the_route_of_a_request_that_has_none() {
             Ok(Resume::Continue)
         }))
     });
-    ENVOY.start(Setup::new().property("cluster_name", ""), script).send(Call::get("/")).unwrap();
+    ENVOY.start(Setup::new().cluster(""), script).send(Call::get("/")).unwrap();
     said.is(&["the request has no route with a cluster to call"]);
 }
 

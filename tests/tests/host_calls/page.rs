@@ -23,7 +23,7 @@ const COLUMNS: [usize; 9] = [0, 1, 2, 4, 6, 7, 8, 10, 12];
 const POSSIBLE: [(&str, &[u32]); 51] = [
     ("proxy_log", &[0, 2, 6]),
     ("proxy_get_status", &[0]),
-    ("proxy_get_property", &[0, 1, 6]),
+    ("proxy_get_property", &[0, 1, 3, 6]),
     ("proxy_set_property", &[0, 1, 6]),
     ("proxy_send_local_response", &[0, 6]),
     ("proxy_get_shared_data", &[0, 1, 6]),

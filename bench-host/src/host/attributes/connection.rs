@@ -63,7 +63,9 @@ pub(super) fn xds<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>> {
     }
     let stream = view.stream?;
     let connected = stream.request.headers_sent;
+    let has_cluster = !view.settings.cluster_name.is_empty();
     Some(match name {
+        b"cluster_name" | b"cluster_metadata" if !has_cluster => return None,
         b"cluster_name" => Value::text(&view.settings.cluster_name),
         b"route_name" => Value::text(&view.settings.route_name),
         b"listener_direction" => LISTENER_DIRECTION,
@@ -79,25 +81,31 @@ pub(super) fn xds<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>> {
     })
 }
 
-/// Names of Envoy and Higress beside the groups. Higress has one of its own.
+/// Names beside the groups. Higress has more of them: its Envoy is older (1.27), and stock ones know
+/// a part of them under `xds` alone, from 1.36 on.
 pub(super) fn token<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>> {
     let settings = view.settings;
     Some(match name {
         b"plugin_name" => Value::text(&settings.plugin_name),
         b"plugin_root_id" => Value::text(&settings.plugin_root_id),
         b"plugin_vm_id" => Value::text(&settings.vm_id),
-        b"plugin_vm_memory" if view.is_higress() => Value::Uint(view.memory),
+        b"connection_id" if view.stream.is_some() => CONNECTION,
+        b"metadata" if view.stream.is_some() => Value::Message(Message::Metadata),
+        b"upstream_filter_state"
+            if view.stream.is_some_and(|stream| stream.request.headers_sent) =>
+        {
+            Value::Group(Group::UpstreamFilterState)
+        }
+        _ if !view.is_higress() => return None,
+        b"plugin_vm_memory" => Value::Uint(view.memory),
         b"node" => Value::Message(Message::Node(&settings.node)),
         b"listener_direction" => LISTENER_DIRECTION,
         b"listener_metadata" => Value::Message(Message::Metadata),
-        b"connection_id" if view.stream.is_some() => CONNECTION,
         b"cluster_name"
         | b"cluster_metadata"
         | b"route_name"
         | b"route_metadata"
         | b"upstream_host_metadata" => return xds(view, name),
-        b"metadata" if view.stream.is_some() => Value::Message(Message::Metadata),
-        b"upstream_filter_state" if view.stream.is_some() => Value::Group(Group::Empty),
         _ => return None,
     })
 }

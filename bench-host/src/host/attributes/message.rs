@@ -36,6 +36,15 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// Whether a field is set; `None` for one that the message does not know.
+    pub(super) fn has(self, name: &[u8]) -> Option<bool> {
+        Some(match self.field(name)? {
+            Value::String(text) => !text.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+            _ => false,
+        })
+    }
+
     /// The message on the wire.
     pub(super) fn encode(self) -> Vec<u8> {
         let mut message = Vec::new();

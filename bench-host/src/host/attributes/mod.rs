@@ -106,7 +106,19 @@ impl<'a> Attributes<'a> {
                     Some(Value::Bytes(Bytes::copy_from_slice(value)))
                 }
             },
-            Group::Empty => None,
+            Group::UpstreamFilterState | Group::Empty => None,
+        }
+    }
+
+    /// Whether there is such a field or key within a value (CEL's `has`): in a message one that is
+    /// set. `None` is an error: the value has no fields, or is a message that knows none such.
+    pub fn has(&self, value: &Value<'a>, name: &[u8]) -> Option<bool> {
+        match value {
+            Value::Group(_) | Value::Headers(_) | Value::Object(_) => {
+                Some(self.field(value, name).is_some())
+            }
+            Value::Message(message) => message.has(name),
+            _ => None,
         }
     }
 

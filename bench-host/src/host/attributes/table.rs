@@ -100,15 +100,13 @@ const TABLE: &[Row] = &[
     ("upstream.cx_pool_ready_duration", Duration, BOTH, Never, "upstreams take no time here"),
     ("upstream.tls_version", String, BOTH, Never, "there is no TLS; nor are the certificates'"),
     ("metadata", Message, BOTH, Open, "an empty `Metadata`"),
-    ("filter_state", Pairs, BOTH, Open, "no pairs: the names cannot be listed"),
     ("filter_state.wasm.NAME", String, BOTH, Open, "what a plugin has set as the property NAME"),
     ("filter_state.KEY", String, BOTH, Open, "what `set_envoy_filter_state` has set"),
-    ("upstream_filter_state", Pairs, BOTH, Open, "no pairs"),
     ("xds.node", Message, BOTH, Always, "setting `node`"),
     ("xds.node.id", String, BOTH, Always, "setting `node`; also `cluster`"),
     ("xds.node.metadata", Pairs, BOTH, Always, "setting `node`"),
     ("xds.node.metadata.KEY", String, BOTH, Always, "by its type: a text, eight bytes, pairs"),
-    ("xds.cluster_name", String, BOTH, Open, "setting `cluster_name`"),
+    ("xds.cluster_name", String, BOTH, Open, "setting `cluster_name`; not there when it is empty"),
     ("xds.cluster_metadata", Message, BOTH, Open, "an empty `Metadata`"),
     ("xds.route_name", String, BOTH, Open, "setting `route_name`"),
     ("xds.route_metadata", Message, BOTH, Open, "an empty `Metadata`"),
@@ -119,14 +117,14 @@ const TABLE: &[Row] = &[
     ("xds.listener_direction", Int, BOTH, Open, "1 (inbound)"),
     ("xds.listener_metadata", Message, BOTH, Open, "an empty `Metadata`"),
     ("xds.filter_chain_name", String, BOTH, Open, "empty"),
-    ("node", Message, BOTH, Always, "as `xds.node`"),
-    ("listener_direction", Int, BOTH, Always, "1 (inbound)"),
-    ("listener_metadata", Message, BOTH, Always, "an empty `Metadata`"),
-    ("cluster_name", String, BOTH, Open, "setting `cluster_name`"),
-    ("cluster_metadata", Message, BOTH, Open, "an empty `Metadata`"),
-    ("route_name", String, BOTH, Open, "setting `route_name`"),
-    ("route_metadata", Message, BOTH, Open, "an empty `Metadata`"),
-    ("upstream_host_metadata", Message, BOTH, Upstream, "an empty `Metadata`"),
+    ("node", Message, HIGRESS, Always, "as `xds.node`"),
+    ("listener_direction", Int, HIGRESS, Always, "1 (inbound)"),
+    ("listener_metadata", Message, HIGRESS, Always, "an empty `Metadata`"),
+    ("cluster_name", String, HIGRESS, Open, "setting `cluster_name`"),
+    ("cluster_metadata", Message, HIGRESS, Open, "an empty `Metadata`"),
+    ("route_name", String, HIGRESS, Open, "setting `route_name`"),
+    ("route_metadata", Message, HIGRESS, Open, "an empty `Metadata`"),
+    ("upstream_host_metadata", Message, HIGRESS, Upstream, "an empty `Metadata`"),
     ("connection_id", Uint, BOTH, Open, "1"),
     ("plugin_name", String, BOTH, Always, "setting `plugin_name`"),
     ("plugin_root_id", String, BOTH, Always, "setting `plugin_root_id`"),
@@ -215,6 +213,30 @@ fn the_host_answers_what_the_table_says() {
                 assert!(fits, "{path} is {value:?} and no {encoding:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_route_without_a_cluster_has_none_under_any_name() {
+    for profile in [Profile::Envoy, Profile::Higress] {
+        let mut host = host(profile, Request);
+        host.settings.cluster_name.clear();
+        host.settings.route_name.clear();
+        let is_there = |path: &str| host.property(path.as_bytes()).is_ok();
+        for name in ["cluster_name", "xds.cluster_name", "cluster_metadata"] {
+            assert!(!is_there(name), "{name}");
+        }
+        assert!(is_there("xds.route_name"), "a route may have no name");
+    }
+}
+
+#[test]
+fn groups_and_null_cannot_be_sent() {
+    let host = host(Profile::Envoy, Log);
+    let groups = ["xds", "request", "connection", "source", "filter_state"];
+    for path in groups.into_iter().chain(["upstream_filter_state", ""]) {
+        let answer = host.property(path.as_bytes()).map(|value| value.to_vec());
+        assert_eq!(answer, Err(crate::host::Status::SerializationFailure), "{path}");
     }
 }
 

@@ -31,11 +31,11 @@ pub(in crate::host) enum Value<'a> {
     Object(&'a serde_json::Map<String, Json>),
     List(&'a [Json]),
     Message(Message<'a>),
-    /// Attributes under one name, which nobody can list.
+    /// Attributes under one name.
     Group(Group),
 }
 
-/// A name with attributes under it.
+/// A name with attributes under it, which no host can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::host) enum Group {
     Request,
@@ -46,7 +46,9 @@ pub(in crate::host) enum Group {
     Destination,
     Xds,
     FilterState,
-    /// Holds nothing, such as the filter state of the upstream connection.
+    /// That of the upstream connection: nothing is in it.
+    UpstreamFilterState,
+    /// A map without entries, such as headers that are not there.
     Empty,
 }
 
@@ -77,7 +79,8 @@ impl<'a> Value<'a> {
     /// pairs without a value; messages as protobuf.
     ///
     /// # Errors
-    /// [`Status::SerializationFailure`] for a value of more than [`MAX_VALUE`] bytes.
+    /// [`Status::SerializationFailure`] for a value of more than [`MAX_VALUE`] bytes, for null, for
+    /// a group that cannot be listed, and for what has one of these in it.
     pub(in crate::host) fn encoded(self) -> Result<Bytes, Status> {
         match self {
             Self::String(bytes) | Self::Bytes(bytes) => Ok(bytes),
@@ -91,7 +94,7 @@ impl<'a> Value<'a> {
     /// As [`encoded`](Self::encoded).
     pub(in crate::host) fn encode(&self) -> Result<Vec<u8>, Status> {
         match self {
-            Self::Null => Ok(Vec::new()),
+            Self::Null => Err(Status::SerializationFailure),
             Self::Bool(truth) => Ok(vec![u8::from(*truth)]),
             Self::Int(number) | Self::Duration(number) | Self::Timestamp(number) => {
                 Ok(number.to_le_bytes().to_vec())
@@ -111,7 +114,8 @@ impl<'a> Value<'a> {
                 encode_owned(&pairs.collect::<Result<Vec<_>, Status>>()?)
             }
             Self::Message(message) => Ok(message.encode()),
-            Self::Group(_) => encode_owned(&[]),
+            Self::Group(Group::Empty) => encode_owned(&[]),
+            Self::Group(_) => Err(Status::SerializationFailure),
         }
     }
 }
@@ -168,15 +172,14 @@ mod tests {
 
     #[test]
     fn scalars_have_the_width_of_their_type() {
-        let cases: [(Value<'_>, &[u8]); 8] = [
-            (Value::Null, b""),
+        let cases: [(Value<'_>, &[u8]); 7] = [
             (Value::Bool(true), &[1]),
             (Value::Int(-2), &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
             (Value::Uint(1), &[1, 0, 0, 0, 0, 0, 0, 0]),
             (Value::Double(1.0), &[0, 0, 0, 0, 0, 0, 0xf0, 0x3f]),
             (Value::Duration(256), &[0, 1, 0, 0, 0, 0, 0, 0]),
             (Value::text("a"), b"a"),
-            (Value::Group(Group::Request), &[0; 4]),
+            (Value::Group(Group::Empty), &[0; 4]),
         ];
         for (value, bytes) in cases {
             assert_eq!(value.encode().unwrap(), bytes, "{value:?}");
@@ -185,13 +188,22 @@ mod tests {
 
     #[test]
     fn structures_are_pairs() {
-        let json: Json = serde_json::json!({"a": "x", "b": [true, 2, {"c": null}]});
+        let json: Json = serde_json::json!({"a": "x", "b": [true, 2, {"c": ""}]});
         let wire = Value::json(&json).encode().unwrap();
         let fields = decode_pairs(&wire);
         assert_eq!(fields[0], (&b"a"[..], &b"x"[..]));
         let items = decode_pairs(fields[1].1);
         assert_eq!(items[..2], [(&[1][..], &b""[..]), (&2_f64.to_le_bytes()[..], &b""[..])]);
         assert_eq!(decode_pairs(items[2].0), [(&b"c"[..], &b""[..])]);
+    }
+
+    #[test]
+    fn null_and_groups_have_no_form_wherever_they_are() {
+        let fails = Err(Status::SerializationFailure);
+        assert_eq!(Value::Group(Group::Request).encode(), fails);
+        for json in [Json::Null, serde_json::json!([null]), serde_json::json!({"a": [1, null]})] {
+            assert_eq!(Value::json(&json).encode(), fails, "{json}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::error::CallError;
 use super::target::check_authority;
 use crate::abi::{Map, host};
 use crate::memory::Scope;
+use crate::vm::{Naming, Vm};
 
 /// A cluster of the proxy, and the host that calls to it name.
 ///
@@ -98,15 +99,17 @@ impl Cluster {
         }
     }
 
-    /// The name of the route's cluster: one host call. `None` for all others, which is free.
+    /// The name of the route's cluster: one host call, and for the first of a VM one or two more. `None` for all others, which is free.
     pub(super) fn route_name<'a>(
         &self,
+        vm: &Vm,
         scope: &'a Scope<'_>,
     ) -> Result<Option<&'a str>, CallError> {
         if let Names::Fixed { .. } = self.names()? {
             return Ok(None);
         }
-        let name = host::property(scope, "cluster_name")
+        let naming = vm.naming().unwrap_or(Naming::Plain);
+        let name = host::property(scope, naming.cluster())
             .map_err(|error| CallError::from_host(error, false))?;
         route_name(name).map(Some)
     }

@@ -102,7 +102,7 @@ fn headers_that_have_gone_on_are_an_error_and_nothing_is_lost() {
     if envoy().is_none() {
         return;
     }
-    let module = chunkwise_tests::module("tests/envoy/forgetful");
+    let module = chunkwise_tests::module("tests/envoy/probe");
     let plugin = |name: &str, words| Plugin::new(name, &module, words);
     let plugins = [
         plugin("careful", "careful"),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod callouts;
 mod held;
 mod stage;
 mod told;
+mod workers;

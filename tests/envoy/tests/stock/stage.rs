@@ -124,6 +124,15 @@ impl Real {
     }
 }
 
+/// A line that a plugin logged.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub thread: String,
+    /// Whether that is the main thread.
+    pub main: bool,
+    pub message: String,
+}
+
 /// One Envoy with all of them.
 #[derive(Debug)]
 pub struct Stage {
@@ -143,6 +152,8 @@ pub struct Calls<'a> {
     pub served: &'a [&'a str],
     /// Clusters of which nobody listens.
     pub down: &'a [&'a str],
+    /// Clusters that a test serves itself.
+    pub own: &'a [(&'a str, u16)],
     /// Names of attributes in the access log.
     pub attributes: &'a [&'a str],
 }
@@ -166,6 +177,7 @@ impl Stage {
             let socket = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
             clusters.push(cluster(name, socket.local_addr().unwrap().port()));
         }
+        clusters.extend(calls.own.iter().map(|(name, port)| cluster(name, *port)));
         let listeners: Vec<_> =
             plugins.iter().map(|plugin| listener(plugin, calls.attributes)).collect();
         let resources = json!({"listeners": listeners, "clusters": clusters}).to_string();
@@ -209,24 +221,45 @@ impl Stage {
         Real { downstream, upstream: self.upstream.take(&key), line, log }
     }
 
-    /// What the worker's VM of a plugin has logged.
+    /// What a plugin has logged in the VMs of workers. The main thread has one as well.
     pub fn log(&self, plugin: &str) -> Vec<String> {
-        let text = self.gateway.log().unwrap();
-        let mark = format!("] wasm log {plugin} {plugin}: ");
-        let main = text.split_once("][").and_then(|(_, rest)| rest.split_once(']'));
-        let main = main.map(|(thread, _)| format!("[{thread}]")).unwrap_or_default();
-        let lines = text.lines().filter(|line| !line.contains(&main));
-        lines
-            .filter_map(|line| line.split_once(&mark).map(|(_, message)| message.to_owned()))
-            .collect()
+        let lines = self.threads(plugin).into_iter().filter(|line| !line.main);
+        lines.map(|line| line.message).collect()
     }
 
-    /// Waits until the log of a plugin has a line that holds this.
-    pub fn wait_for(&self, plugin: &str, text: &str) {
+    /// What a plugin has logged, and where.
+    pub fn threads(&self, plugin: &str) -> Vec<Line> {
+        let text = self.gateway.log().unwrap();
+        // Lines of streams name the plugin and its root id, those of root contexts the root id.
+        let marks = ["", &format!("{plugin} ")].map(|name| format!("] wasm log {name}{plugin}: "));
+        let thread = |line: &str| {
+            let (_, rest) = line.split_once("][")?;
+            rest.split_once(']').map(|(thread, _)| thread.to_owned())
+        };
+        let main = text.lines().find_map(thread);
+        let parsed = text.lines().filter_map(|line| {
+            let (_, message) = marks.iter().find_map(|mark| line.split_once(mark))?;
+            let thread = thread(line)?;
+            let main = Some(&thread) == main.as_ref();
+            Some(Line { thread, main, message: message.to_owned() })
+        });
+        parsed.collect()
+    }
+
+    /// How many calls have gone to a cluster.
+    pub fn calls(&self, cluster: &str) -> u64 {
+        let name = format!("cluster.{cluster}.upstream_rq_total: ");
+        let stats = self.gateway.admin("/stats").unwrap();
+        let line = stats.lines().find_map(|line| line.strip_prefix(&name));
+        line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    }
+
+    /// Waits until so many calls have gone to a cluster.
+    pub fn wait_for_calls(&self, cluster: &str, calls: u64) {
         let start = Instant::now();
-        while !self.log(plugin).iter().any(|line| line.contains(text)) {
-            assert!(start.elapsed() < PATIENCE, "no {text} in {:#?}", self.log(plugin));
-            std::thread::sleep(Duration::from_millis(10));
+        while self.calls(cluster) < calls {
+            assert!(start.elapsed() < PATIENCE, "{} calls to {cluster}", self.calls(cluster));
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn table() -> Vec<Scenario> {
                  get_property('response\\0code') -> NotFound kept
                  get_property('no') -> NotFound kept
                  get_property('no\\0such\\0thing') -> NotFound kept
-                 get_property('') -> Ok nil
+                 get_property('') -> SerializationFailure kept
                  get_property('\\0') -> NotFound kept
                  get_property(raw(-1, 1)) -> InvalidMemoryAccess kept
                  set_property(raw(-1, 1), 'x') -> InvalidMemoryAccess

@@ -17,16 +17,29 @@ use std::collections::BTreeMap;
 
 use super::Answer;
 use crate::host::quota::entry_size;
-use crate::host::{Host, Status};
+use crate::host::{Host, Quota, Status};
 
 /// Most bytes of an expression.
 const MAX_SOURCE: usize = 32 * 1024;
 
-/// The expressions of a VM, by token. Tokens count from 0.
+/// The expressions of a VM, by root context: one plugin does not see those of another.
 #[derive(Debug, Default)]
-pub(in crate::host) struct Expressions {
+pub(in crate::host) struct Expressions(BTreeMap<u32, OfRoot>);
+
+/// The expressions of a root context, by token. Tokens count from 0.
+#[derive(Debug, Default)]
+struct OfRoot {
     next: u32,
     all: BTreeMap<u32, (parse::Expression, u64)>,
+}
+
+impl Expressions {
+    /// A root context has ended, and its expressions with it.
+    pub(in crate::host) fn forget(&mut self, root: u32, quota: &mut Quota) {
+        for (_, size) in self.0.remove(&root).unwrap_or_default().all.into_values() {
+            quota.release(size);
+        }
+    }
 }
 
 /// `expr_create`: a token of four bytes.
@@ -43,7 +56,8 @@ pub(super) fn create(host: &mut Host, source: &[u8]) -> Answer {
     let expression = parse::parse(source).ok_or(Status::BadArgument)?;
     let size = entry_size(source.as_bytes(), &[]).saturating_mul(NODE);
     host.quota.charge("expressions", size)?;
-    let Expressions { next, all } = &mut host.expressions;
+    let root = host.root_of(host.current);
+    let OfRoot { next, all } = host.expressions.0.entry(root).or_default();
     let token = *next;
     *next = next.wrapping_add(1);
     if let Some((_, old)) = all.insert(token, (expression, size)) {
@@ -59,7 +73,8 @@ pub(super) fn create(host: &mut Host, source: &[u8]) -> Answer {
 /// [`Status::InternalFailure`] when there is no value, such as for an attribute that is not there.
 pub(super) fn evaluate(host: &Host, token: &[u8]) -> Answer {
     let token = read_token(token)?;
-    let (expression, _) = host.expressions.all.get(&token).ok_or(Status::NotFound)?;
+    let of_root = host.expressions.0.get(&host.root_of(host.current)).ok_or(Status::NotFound)?;
+    let (expression, _) = of_root.all.get(&token).ok_or(Status::NotFound)?;
     let attributes = host.attributes_of(host.current);
     let value = expression.evaluate(&attributes).ok_or(Status::InternalFailure)?;
     value.encode().map(Some)
@@ -68,7 +83,9 @@ pub(super) fn evaluate(host: &Host, token: &[u8]) -> Answer {
 /// `expr_delete`: also `Ok` for a token that is unknown.
 pub(super) fn delete(host: &mut Host, token: &[u8]) -> Answer {
     let token = read_token(token)?;
-    if let Some((_, size)) = host.expressions.all.remove(&token) {
+    let root = host.root_of(host.current);
+    let of_root = host.expressions.0.get_mut(&root);
+    if let Some((_, size)) = of_root.and_then(|of_root| of_root.all.remove(&token)) {
         host.quota.release(size);
     }
     Ok(None)
@@ -84,7 +101,7 @@ mod tests {
 
     use super::super::tests::host;
     use super::*;
-    use crate::host::Profile;
+    use crate::host::{Profile, encode_pairs};
 
     fn with_request() -> Host {
         let mut host = host(Profile::Envoy);
@@ -170,6 +187,95 @@ mod tests {
         }
     }
 
+    /// What Envoy 1.40 answered to the same.
+    #[test]
+    fn lists_and_maps_are_pairs_of_their_items() {
+        let pairs = |pairs: &[(&[u8], &[u8])]| encode_pairs(pairs.iter().copied());
+        let int = |number: u64| number.to_le_bytes();
+        let mut host = with_request();
+        let inner = pairs(&[(&int(1), b""), (b"a", b"")]);
+        for (source, answer) in [
+            ("[]", pairs(&[])),
+            ("{}", pairs(&[])),
+            ("[''] + []", pairs(&[(b"", b"")])),
+            ("[true, 1, 'a', 1u, b'xy']", {
+                let (one, truth) = (int(1), [1]);
+                pairs(&[(&truth, b""), (&one, b""), (b"a", b""), (&one, b""), (b"xy", b"")])
+            }),
+            ("[[1, 'a']]", pairs(&[(&inner, b"")])),
+            ("[[], {}]", pairs(&[(&[0; 4], b""), (&[0; 4], b"")])),
+            ("{'a': 'b', 1: {'c': 'd'}}", {
+                let inner = pairs(&[(b"c", b"d")]);
+                pairs(&[(b"a", b"b"), (&int(1), &inner)])
+            }),
+            ("[request.method, has(request.host) ? request.host : '']", {
+                pairs(&[(b"GET", b""), (b"", b"")])
+            }),
+            ("xds.route_name + '|' + request.method", b"default|GET".to_vec()),
+        ] {
+            assert_eq!(eval(&mut host, source), Ok(Some(answer)), "{source}");
+        }
+        for source in ["null", "[null]", "{'a': null}", "xds", "[request]"] {
+            assert_eq!(eval(&mut host, source), Err(Status::SerializationFailure), "{source}");
+        }
+        for source in [
+            "[request.method, request.host]",
+            "{'a': 1, 'a': 2}",
+            "{1.5: 1}",
+            "{null: 1}",
+            "{[1]: 1}",
+            "{'a': nothing}",
+            "'a' + 1",
+            "'a' + b'b'",
+            "1 ? 'a' : 'b'",
+            "nothing ? 'a' : 'b'",
+            "[route_name]",
+            "cluster_name",
+        ] {
+            assert_eq!(eval(&mut host, source), Err(Status::InternalFailure), "{source}");
+        }
+    }
+
+    /// What Envoy 1.40 answered to the same.
+    #[test]
+    fn only_maps_and_messages_have_something() {
+        let mut host = with_request();
+        for (source, truth) in [
+            ("has(request.method)", true),
+            ("has(request.host)", false),
+            ("has(request.nothing)", false),
+            ("has(request.headers.nothing)", false),
+            ("has(response.headers.nothing)", false),
+            ("has(response.code)", false),
+            ("has(xds.cluster_name)", true),
+            ("has(xds.nothing)", false),
+            ("has(xds.node.id)", true),
+            ("has(xds.node.locality)", false),
+            ("has(metadata.filter_metadata)", false),
+            ("has({'a': 1}.a)", true),
+            ("has({1: 2}.a)", false),
+        ] {
+            assert_eq!(eval(&mut host, source), Ok(Some(vec![truth.into()])), "{source}");
+        }
+        for what in
+            ["request.method", "xds.node", "metadata", "nothing", "mine", "[1]", "null", "true"]
+        {
+            let source = format!("has({what}.nope)");
+            assert_eq!(eval(&mut host, &source), Err(Status::InternalFailure), "{source}");
+        }
+        assert_eq!(eval(&mut host, "has(request)"), Err(Status::BadArgument));
+    }
+
+    #[test]
+    fn higress_has_names_beside_the_groups() {
+        let mut host = host(Profile::Higress);
+        let answer = encode_pairs([(&b"default"[..], &b""[..]), (b"upstream", b"")].into_iter());
+        assert_eq!(eval(&mut host, "[route_name, cluster_name]"), Ok(Some(answer)));
+        host.settings.cluster_name.clear();
+        let answer = eval(&mut host, "[route_name, cluster_name]");
+        assert_eq!(answer, Err(Status::InternalFailure));
+    }
+
     #[test]
     fn tokens_are_checked() {
         let mut host = with_request();
@@ -182,6 +288,24 @@ mod tests {
         assert_eq!(delete(&mut host, &[0; 4]), Ok(None));
         assert_eq!(evaluate(&host, &[0; 4]), Err(Status::NotFound));
         assert!(host.quota.used() < used);
+    }
+
+    #[test]
+    fn a_root_context_has_its_own_and_takes_them_with_it() {
+        let mut host = with_request();
+        let before = host.quota.used();
+        let token = create(&mut host, b"'a'").unwrap().unwrap();
+        assert_eq!(evaluate(&host, &token), Ok(Some(b"a".to_vec())));
+        host.current = 7;
+        assert_eq!(evaluate(&host, &token), Err(Status::NotFound));
+        assert_eq!(create(&mut host, b"'b'"), Ok(Some(token.clone())), "it counts from 0 too");
+        assert_eq!(delete(&mut host, &token), Ok(None));
+        host.current = 2;
+        assert_eq!(evaluate(&host, &token), Ok(Some(b"a".to_vec())));
+        let root = host.root_of(2);
+        host.expressions.forget(root, &mut host.quota);
+        assert_eq!(evaluate(&host, &token), Err(Status::NotFound));
+        assert_eq!(host.quota.used(), before);
     }
 
     #[test]

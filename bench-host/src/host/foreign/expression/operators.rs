@@ -120,6 +120,28 @@ pub(super) fn index<'a>(view: &Attributes<'a>, value: Cel<'a>, index: &Cel<'a>) 
     }
 }
 
+/// Whether a map has an entry, or a message a field that is set; an error for all others.
+pub(super) fn has(view: &Attributes<'_>, value: &Cel<'_>, name: &str) -> Option<bool> {
+    match value {
+        Cel::Host(value) => view.has(value, name.as_bytes()),
+        Cel::Map(entries) => {
+            let name = Cel::string(name.to_owned());
+            Some(entries.iter().any(|(key, _)| equal(key, &name)))
+        }
+        Cel::List(_) => None,
+    }
+}
+
+/// A key of a map, by which equal ones are found; `None` for what cannot be one.
+pub(super) fn key(key: &Cel<'_>) -> Option<(i128, Bytes)> {
+    match key {
+        Cel::Host(Value::Bool(truth)) => Some((i128::from(*truth), Bytes::from_static(b"bool"))),
+        Cel::Host(Value::String(text)) => Some((i128::MAX, text.clone())),
+        Cel::Host(number) => Some((integer(number)?, Bytes::new())),
+        _ => None,
+    }
+}
+
 fn contains<'a>(view: &Attributes<'a>, all: Cel<'a>, one: &Cel<'a>) -> Option<bool> {
     Some(match all {
         Cel::List(items) => items.iter().any(|item| equal(item, one)),

@@ -1,5 +1,7 @@
 //! What expressions come to.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::operators;
@@ -67,9 +69,12 @@ impl Expression {
                 Cel::List(items.iter().map(|item| item.evaluate(view)).collect::<Option<_>>()?)
             }
             Self::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, value)| Some((key.evaluate(view)?, value.evaluate(view)?)));
+                let mut keys = BTreeSet::new();
+                let entries = entries.iter().map(|(key, value)| {
+                    let key = key.evaluate(view)?;
+                    keys.insert(operators::key(&key)?).then_some(())?;
+                    Some((key, value.evaluate(view)?))
+                });
                 Cel::Map(entries.collect::<Option<_>>()?)
             }
             Self::Field(value, name) => {
@@ -80,8 +85,7 @@ impl Expression {
                 operators::index(view, value.evaluate(view)?, &index.evaluate(view)?)?
             }
             Self::Has(value, name) => {
-                let value = value.evaluate(view)?;
-                Cel::bool(operators::index(view, value, &Cel::string(name.clone())).is_some())
+                Cel::bool(operators::has(view, &value.evaluate(view)?, name)?)
             }
             Self::Not(value) => Cel::bool(!value.evaluate(view)?.truth()?),
             Self::Minus(value) => match value.evaluate(view)? {
