@@ -13,13 +13,14 @@ impl Proxy {
     pub fn reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.stream(context).filter(|stream| !stream.is_over()) else { return };
         stream.replied_locally = true;
+        let (headers, body) = response(&stream.request.headers, &reply);
+        // The access log tells why, even where it is too late for a reply.
+        stream.details = reply.details;
         if stream.response.headers_sent {
             stream.reset = true;
             return;
         }
-        let (headers, body) = response(&stream.request.headers, &reply);
         stream.request.abort();
-        stream.details = reply.details;
         if stream.response.begun {
             // A response is in this filter's hands: the reply takes its place and passes no filter.
             let half = &mut stream.response;
@@ -40,8 +41,12 @@ impl Proxy {
         }
     }
 
-    /// More is held than the buffer limit allows.
+    /// More is held than the buffer limit allows. The filter may have answered already.
     pub(super) fn too_large(&mut self, context: u32, direction: Direction) {
+        let replied = self.stream(context).is_none_or(|stream| stream.replied_locally);
+        if replied && direction == Direction::Request {
+            return;
+        }
         let (status, details, body) = match direction {
             Direction::Request => (413, "request_payload_too_large", "Payload Too Large"),
             Direction::Response => (500, "response_payload_too_large", "Internal Server Error"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -24,6 +25,9 @@ pub struct Stream {
     pub response: Half,
     /// `HTTP/1.1` or `HTTP/2`, as the property `request.protocol` shows it.
     pub protocol: &'static str,
+    /// Whom the request says that it is from, where the proxy believes it (Envoy's default, without
+    /// `use_remote_address`): the last address of `x-forwarded-for`.
+    pub client: Option<SocketAddr>,
     /// Filter state that plugins set as properties, under its path without the prefix `wasm.`.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Filter state of Envoy's own that plugins set, under its whole name.
@@ -150,6 +154,7 @@ impl Stream {
             request: Half { received: upstream, ..Half::default() },
             response: Half { received: downstream, ..Half::default() },
             protocol,
+            client: None,
             filter_state: BTreeMap::new(),
             envoy_state: BTreeMap::new(),
             span_tags: BTreeMap::new(),

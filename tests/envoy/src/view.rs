@@ -72,6 +72,10 @@ pub fn calls(calls: &[Callout]) -> String {
         let _ = writeln!(text, "call to {}", call.cluster);
         let is_ours = |name: &[u8]| is_ours(name, &OF_ENVOY_CALLS) && name != b"content-length";
         headers(&mut text, "call", "", &call.headers, is_ours);
+        // The order in which the plugin has found them.
+        let original = call.headers.iter().filter(|(name, _)| name.starts_with(b"x-original-"));
+        let original: Vec<_> = original.map(|(name, _)| name.escape_ascii().to_string()).collect();
+        let _ = writeln!(text, "call about {}", original.join(", "));
         body(&mut text, "call", &call.body);
     }
     text

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bench_host::testing::Call;
+use bench_host::traffic::Exchange;
 use envoy_tests::Plan;
 
 use crate::corpus::script;
@@ -38,12 +39,13 @@ fn replace() {
     });
 }
 
+/// It finds only what one frame has as a whole, and frames are not the sender's to choose.
 #[test]
 fn baseline() {
     example("baseline", |example| {
         example.plan("as it is", &Plan::of("baseline"), |run| {
-            run.shapes_and_recordings();
-            replaces(run);
+            run.corpus("any");
+            run.corpus("whole");
         });
     });
 }
@@ -58,12 +60,13 @@ fn floor() {
     });
 }
 
+/// As `baseline`.
 #[test]
 fn adopt_before() {
     example("adopt/before", |example| {
         example.plan("as it is", &Plan::of("adopt/before"), |run| {
-            run.shapes_and_recordings();
-            replaces(run);
+            run.corpus("any");
+            run.corpus("whole");
         });
     });
 }
@@ -116,6 +119,18 @@ fn fallback() {
         example.plan("as it is", &Plan::of("fallback"), |run| {
             run.shapes_and_recordings();
             run.corpus("fallback");
+            // More than the proxy holds of a response.
+            let ask = || Call::post("/ask").body(r#"{"question": "all of it?"}"#);
+            let long = |answer: &Exchange| {
+                let request = Exchange::from(ask()).request;
+                Exchange { request, ..answer.clone() }
+            };
+            let long = vec![
+                long(&made::download("900 KiB", "application/json", 16384, 56)),
+                long(&made::download("2 MiB", "application/json", 65536, 32)),
+                long(&made::download("2 MiB at once", "text/plain", 2 * 1024 * 1024, 1)),
+            ];
+            run.all("made", long, ALL_AT_ONCE);
         });
     });
 }
@@ -124,6 +139,8 @@ fn fallback() {
 fn ext_auth() {
     example("ext-auth", |example| {
         let plan = Plan::of("ext-auth").script(&script("ext-auth")).compare_calls();
+        // On a machine that is busy a minute may pass.
+        let plan = plan.edit(r#""seconds": 60"#, r#""seconds": 3600"#);
         example.plan("as it is", &plan, |run| {
             run.corpus("ext-auth");
             run.shapes_and_recordings();
@@ -175,7 +192,8 @@ fn per_domain() {
 #[test]
 fn quota() {
     example("quota", |example| {
-        example.plan("as it is", &Plan::of("quota").edit(": 60", ": 600000"), |run| {
+        let much = Plan::of("quota").edit(r#""burst": 10"#, r#""burst": 1000"#);
+        example.plan("with much", &much, |run| {
             run.shapes_and_recordings();
         });
         let few = |plan: Plan| {
