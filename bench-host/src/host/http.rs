@@ -95,8 +95,9 @@ impl Proxy {
         if half.held.len() > limit && stop_all != Some(true) {
             if stop_all.is_none() && direction == Direction::Request {
                 self.show_too_much(context, end);
+            } else {
+                self.too_large(context, direction);
             }
-            self.too_large(context, direction);
         } else if stop_all.is_none() {
             self.deliver(context, direction, end);
         }
@@ -154,20 +155,24 @@ impl Proxy {
         (!half.aborted).then_some(half)
     }
 
-    /// Shows the filter the frame with which a request became too large, which it is answered for
-    /// when the filter has seen it: a reply of the filter's own goes first.
+    /// Shows the filter the frame with which a request became too large. The proxy's answer to that
+    /// waits until the filter returns, and a reply that the filter sends itself comes too late: only
+    /// its details are kept.
     fn show_too_much(&mut self, context: u32, end: bool) {
-        let Some(half) = self.open_half(context, Direction::Request) else { return };
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = true;
+        let half = &mut stream.request;
         // Nothing of it goes on, whatever the filter says.
         half.aborted = true;
         half.in_body = true;
         half.frame_open = true;
         let size = u32::try_from(half.held.len()).unwrap_or(u32::MAX);
-        let _ = self.ask(context, Callback::RequestBody { context, size, end });
-        if let Some(stream) = self.stream(context) {
-            stream.request.in_body = false;
-            stream.request.frame_open = false;
-        }
+        self.ask(context, Callback::RequestBody { context, size, end });
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = false;
+        stream.request.in_body = false;
+        stream.request.frame_open = false;
+        self.too_large(context, Direction::Request);
     }
 
     /// Shows the filter what `data` put in place, and acts on the answer.

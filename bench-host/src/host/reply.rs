@@ -1,5 +1,7 @@
 //! Responses that no upstream gave, and streams that are cut off.
 
+use std::mem;
+
 use bytes::Bytes;
 
 use super::abi::{Direction, PeerKind, StreamKind};
@@ -12,6 +14,10 @@ impl Proxy {
     /// callbacks where no response has begun.
     pub fn reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.stream(context).filter(|stream| !stream.is_over()) else { return };
+        if stream.reply_waits {
+            stream.details_to_come = Some(reply.details);
+            return;
+        }
         stream.replied_locally = true;
         let (headers, body) = response(&stream.request.headers, &reply);
         // The access log tells why, even where it is too late for a reply.
@@ -41,18 +47,16 @@ impl Proxy {
         }
     }
 
-    /// More is held than the buffer limit allows. The filter may have answered already.
+    /// More is held than the buffer limit allows.
     pub(super) fn too_large(&mut self, context: u32, direction: Direction) {
-        let replied = self.stream(context).is_none_or(|stream| stream.replied_locally);
-        if replied && direction == Direction::Request {
-            return;
-        }
         let (status, details, body) = match direction {
             Direction::Request => (413, "request_payload_too_large", "Payload Too Large"),
             Direction::Response => (500, "response_payload_too_large", "Internal Server Error"),
         };
         let body = Bytes::from_static(body.as_bytes());
-        self.reply(context, LocalReply::new(status, details, body));
+        let said = self.stream(context).map(|stream| mem::take(&mut stream.details_to_come));
+        let details = said.flatten().unwrap_or_else(|| details.to_owned());
+        self.reply(context, LocalReply::new(status, &details, body));
     }
 
     /// The plugin's VM is dead, and streams are not to pass without it: 503, past the filter.

@@ -49,6 +49,10 @@ pub struct Stream {
     pub charged: u64,
     /// How the response came to be: `via_upstream`, or what a local reply gave.
     pub details: String,
+    /// The proxy answers the request as soon as the filter returns, whatever the filter sends.
+    pub(super) reply_waits: bool,
+    /// What that answer's details have become.
+    pub(super) details_to_come: Option<String>,
     /// The plugin, or the proxy on its behalf, answered instead of the upstream.
     pub replied_locally: bool,
     /// The plugin's VM was dead when the stream needed it, and the stream failed with it.
@@ -165,6 +169,8 @@ impl Stream {
             started: 0,
             charged: 0,
             details: String::new(),
+            reply_waits: false,
+            details_to_come: None,
             replied_locally: false,
             failed: false,
             reset: false,

@@ -83,18 +83,27 @@ fn adopt_after() {
 
 #[test]
 fn prompt_guard() {
+    const PATH: &str = "/v1/chat/completions";
     example("prompt-guard", |example| {
         example.plan("as it is", &Plan::of("prompt-guard"), |run| {
             run.shapes_and_recordings();
             run.corpus("prompt-guard");
-            const PATH: &str = "/v1/chat/completions";
-            let too_long = vec![
-                made::upload(PATH, 16384, 80),
+            let large = vec![
                 made::sized_upload(PATH, 16384, 80),
                 made::upload(PATH, 16384, 50),
                 made::sized_upload(PATH, 7919, 80),
             ];
-            run.all("made", too_long, ALL_AT_ONCE);
+            run.all("made", large, ALL_AT_ONCE);
+        });
+        // More than the proxy holds over HTTP/1, and less than it holds over HTTP/2.
+        let long = Plan::of("prompt-guard").edit("1048576", "4194304");
+        example.plan("with more room", &long, |run| {
+            let large = vec![
+                made::upload(PATH, 16384, 80),
+                made::sized_upload(PATH, 65536, 40),
+                made::upload(PATH, 99_991, 84),
+            ];
+            run.all("made", large, ALL_AT_ONCE);
         });
         let short = Plan::of("prompt-guard").edit("1048576", "1000");
         example.plan("with less room", &short, |run| run.corpus("prompt-guard"));
