@@ -41,7 +41,8 @@ impl Proxy {
         if stream.half(direction).aborted {
             return;
         }
-        if direction == Direction::Response && stream.details.is_empty() {
+        let from_upstream = direction == Direction::Response && !stream.replied_locally;
+        if from_upstream && stream.details.is_empty() {
             stream.details = "via_upstream".to_owned();
         }
         let half = stream.half(direction);

@@ -12,8 +12,9 @@ pub struct Outcome {
     pub upstream: Seen,
     /// What the client received.
     pub downstream: Seen,
-    /// Response code details: `via_upstream`, or who answered instead. Those of a plugin's reply are
-    /// `via_wasm::NAME::DETAILS`, and its name is `plugin` unless the set-up gives it another.
+    /// Response code details: `via_upstream`, or what the reply of a plugin or of the proxy says. In
+    /// front of a plugin's own Higress puts `via_wasm::NAME::`, and the name is `plugin` unless the
+    /// set-up gives it another.
     pub details: String,
     /// Whether the plugin answered, or the proxy on its behalf.
     pub replied_locally: bool,

@@ -8,8 +8,7 @@ pub(super) const TIMEOUT: &str = "upstream request timeout";
 
 /// What Envoy's router answers when there is no connection (the same file, `onUpstreamReset`),
 /// with status 503. Versions differ in what follows the reason.
-pub(super) const CONNECT: &str =
-    "upstream connect error or disconnect/reset before headers. reset reason: connection failure";
+pub(super) const CONNECT: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
 
 /// The same for a connection that ends before the response starts.
 pub(super) const DISCONNECT: &str = "upstream connect error or disconnect/reset before headers. \

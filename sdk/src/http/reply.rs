@@ -58,8 +58,8 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// Sets the response code details that the access log shows: Envoy puts `via_wasm::` and the
-    /// plugin's name in front, and underscores in the place of spaces.
+    /// Sets the response code details that the access log shows, with underscores in the place of
+    /// space; Higress puts `via_wasm::` and the plugin's name in front of them.
     #[must_use]
     pub fn details(mut self, details: impl Into<Cow<'a, str>>) -> Self {
         self.details = details.into();

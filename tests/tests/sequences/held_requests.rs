@@ -97,7 +97,11 @@ fn an_answer_can_deny_a_request_in_every_phase() {
             assert_eq!(outcome.downstream.header(":status").unwrap(), "403", "{waiting}");
             assert_eq!((&*outcome.downstream.text(), outcome.downstream.ended), ("oh", true));
             assert!(outcome.replied_locally && !outcome.reset && !outcome.upstream.ended);
-            assert_eq!(outcome.details, "via_wasm::plugin::denied");
+            let details = match profile.0 {
+                Profile::Envoy => "denied",
+                Profile::Higress => "via_wasm::plugin::denied",
+            };
+            assert_eq!(outcome.details, details);
             // It passes the plugin's own callbacks, after the callback that sent it.
             let own = "\nreply 0\nresponse_headers 2 3 0\nresponse_body 2 2 1\nlog 2\n";
             assert!(log.contains(own), "{waiting}: {log}");

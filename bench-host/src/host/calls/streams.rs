@@ -7,6 +7,7 @@ use crate::host::abi::{Direction, Status, StreamKind};
 use crate::host::actions::Action;
 use crate::host::headers::encode_pairs;
 use crate::host::phases::Reply;
+use crate::host::settings::{Profile, Settings};
 use crate::host::stream::LocalReply;
 
 /// `proxy_send_local_response`
@@ -22,11 +23,7 @@ pub fn send_local_response<C: Caller>(
     let body = Bytes::from(take(c, body)?);
     let headers = take_pairs(c, headers)?;
     let host = c.host();
-    let plugin = &host.settings.plugin_name;
-    let details = match String::from_utf8_lossy(&said) {
-        none if none.is_empty() => format!("via_wasm::{plugin}"),
-        details => format!("via_wasm::{plugin}::{}", details.replace(' ', "_")),
-    };
+    let details = response_details(&host.settings, &String::from_utf8_lossy(&said));
     let context = host.context();
     host.stopped = true;
     // On a root context there is nobody to answer, and the real host says nothing of it.
@@ -44,6 +41,18 @@ pub fn send_local_response<C: Caller>(
         host.put_off(Action::Reply { context, reply })?;
     }
     Ok(())
+}
+
+/// The details that the access log shows. Space of any kind becomes `_`; Higress says in front of
+/// them whose they are.
+fn response_details(settings: &Settings, said: &str) -> String {
+    const SPACE: [char; 6] = [' ', '\t', '\n', '\u{b}', '\u{c}', '\r'];
+    let said = said.replace(SPACE, "_");
+    match settings.profile {
+        Profile::Envoy => said,
+        Profile::Higress if said.is_empty() => format!("via_wasm::{}", settings.plugin_name),
+        Profile::Higress => format!("via_wasm::{}::{said}", settings.plugin_name),
+    }
 }
 
 /// `proxy_continue_stream` and its forms in older ABIs
