@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use bench_host::report::cpu;
-use envoy_tests::figures::{Figure, NONE, Row, median, page, print};
+use envoy_tests::figures::{Figure, NONE, Row, median, page, parse, print};
 use envoy_tests::origin::Reply;
 use envoy_tests::{Gateway, Origin, Services, envoy};
 
@@ -97,11 +97,13 @@ fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
             gateways.insert(plugin, plugins::start(plugin, upstream.port())?);
         }
     }
+    check(&cases, &gateways)?;
     eprintln!("{:.0?}: {} gateways are ready", start.elapsed(), gateways.len());
     let measured = measure(plan, &cases, &gateways)?;
     eprintln!("{:.0?}: {} rounds are done", start.elapsed(), plan.rounds);
     drop(gateways);
-    let rows = rows(plan, &cases, &measured)?;
+    // With as many digits as the file has, so that page and file say the same.
+    let rows = parse(&print(&rows(plan, &cases, &measured)?))?;
     println!("{}", page(&rows));
     eprintln!("{:.0?}: done", start.elapsed());
     let failed: u64 = rows.iter().map(|row| row.failed).sum();
@@ -112,6 +114,47 @@ fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
         let results = chunkwise_tests::root().join("results");
         fs::write(results.join("envoy.csv"), print(&rows))?;
         fs::write(results.join("envoy.md"), page(&rows))?;
+        quote(&page(&rows))?;
+    }
+    Ok(())
+}
+
+/// Puts the tables into the page that quotes them.
+fn quote(tables: &str) -> Result<(), Box<dyn Error>> {
+    const MARKS: (&str, &str) = ("<!-- envoy -->\n", "<!-- /envoy -->");
+    let path = chunkwise_tests::root().join("docs/gateway.md");
+    let text = fs::read_to_string(&path)?;
+    let parts = text
+        .split_once(MARKS.0)
+        .and_then(|(before, rest)| rest.split_once(MARKS.1).map(|(_, after)| (before, after)));
+    let (before, after) = parts.ok_or("docs/gateway.md has no marks to put tables between")?;
+    fs::write(path, format!("{before}{}{tables}\n{}{after}", MARKS.0, MARKS.1))?;
+    Ok(())
+}
+
+/// Checks that what is compared does the same: links in answers are replaced, and by nobody else.
+fn check(
+    cases: &[Case],
+    gateways: &BTreeMap<&str, (Gateway, Services)>,
+) -> Result<(), Box<dyn Error>> {
+    let with_links = cases.iter().filter(|case| case.plugins.contains(&plugins::LUA));
+    for case in with_links {
+        let sent = |plugin| -> Result<_, Box<dyn Error>> {
+            let (gateway, _) = gateways.get(plugin).ok_or("a gateway has not been started")?;
+            Ok(gateway.send(&case.exchange, Duration::ZERO)?.text().into_owned())
+        };
+        let plain = sent(NONE)?;
+        let replaced = plain.replace("http://", "https://");
+        if !plain.contains("http://") {
+            return Err(format!("{}: there is nothing to replace", case.name).into());
+        }
+        for plugin in [plugins::LUA, "replace", "floor"] {
+            if sent(plugin)? != replaced {
+                return Err(
+                    format!("{}: {plugin} does not replace what it should", case.name).into()
+                );
+            }
+        }
     }
     Ok(())
 }

@@ -132,7 +132,8 @@ fn prediction(text: &mut String, rows: &[Row]) {
     let _ = writeln!(
         text,
         "\n**Spearman's coefficient** with the added CPU in Envoy; 1 is the same order\n\n\
-         | traffic | plugins | instructions | time in the bench host |\n|---|--:|--:|--:|"
+         | traffic | plugins | instructions | time in the bench host \
+         | host calls |\n|---|--:|--:|--:|--:|"
     );
     coefficients(text, "all", &all);
     for group in groups(rows) {
@@ -149,7 +150,8 @@ fn coefficients(text: &mut String, traffic: &str, of: &[Added<'_>]) {
         spearman(&pairs).map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"))
     };
     let (fuel, time) = (coefficient(|it| it.fuel), coefficient(|it| it.time));
-    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {time} |", of.len());
+    let calls = coefficient(|it| it.host_calls);
+    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {time} | {calls} |", of.len());
 }
 
 #[cfg(test)]
@@ -178,7 +180,7 @@ mod tests {
         ];
         let page = page(&rows);
         assert!(page.contains("| get | a | 10.0 µs | 1 | 1000 | 2 | 0.9 µs | 1 | 2.5 |"), "{page}");
-        assert!(page.contains("| all | 3 | 0.50 | 1.00 |"), "{page}");
+        assert!(page.contains("| all | 3 | 0.50 | 1.00 | - |"), "{page}");
         assert!(!page.contains("| get | lua |"), "{page}");
     }
 }

@@ -57,21 +57,28 @@ pub struct Figure {
     pub value: f64,
     /// The median of the ratios.
     pub ratio: f64,
-    /// The lowest ratio of a round.
+    /// The lowest ratio of a round; of five rounds and more, the lowest but one.
     pub low: f64,
-    /// The highest.
+    /// The highest, or the highest but one.
     pub high: f64,
 }
 
 impl Figure {
     /// Of the values of all rounds, and those of no plugin in the same rounds.
     pub fn new(values: &[f64], none: &[f64]) -> Self {
-        let ratios: Vec<_> = values.iter().zip(none).map(|(value, none)| value / none).collect();
+        let mut ratios: Vec<_> =
+            values.iter().zip(none).map(|(value, none)| value / none).collect();
+        ratios.sort_by(f64::total_cmp);
+        // One round in which the machine was busy with something else says nothing of a plugin.
+        let within = match ratios.len() {
+            rounds if rounds >= 5 => &ratios[1..rounds - 1],
+            _ => &ratios[..],
+        };
         Self {
             value: median(values),
             ratio: median(&ratios),
-            low: ratios.iter().copied().fold(f64::INFINITY, f64::min),
-            high: ratios.iter().copied().fold(0.0, f64::max),
+            low: within.first().copied().unwrap_or_default(),
+            high: within.last().copied().unwrap_or_default(),
         }
     }
 
@@ -248,5 +255,7 @@ pub(super) mod tests {
         assert_eq!(figure, Figure { value: 45.0, ratio: 1.5, low: 1.2, high: 2.0 });
         assert!(!figure.is_noise());
         assert!(Figure::new(&[9.0, 12.0, 12.0], &[10.0; 3]).is_noise());
+        let with_outliers = Figure::new(&[12.0, 90.0, 11.0, 1.0, 13.0], &[10.0; 5]);
+        assert_eq!((with_outliers.low, with_outliers.high), (1.1, 1.3));
     }
 }
