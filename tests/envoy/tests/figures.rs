@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::{env, fs};
 
 use chunkwise_tests::root;
-use envoy_tests::figures::{NONE, Row, page, parse};
+use envoy_tests::figures::{AGAIN, NONE, Row, page, parse, publish, quoted};
 
 const MEASURE: &str = "measure anew: cargo bench-envoy --write";
 
@@ -45,7 +45,7 @@ fn every_example_was_measured_in_one_run_against_no_plugin() {
         let plugins: Vec<_> = group.iter().map(|row| row.plugin.as_str()).collect();
         assert_eq!(plugins[0], NONE, "{}", group[0].traffic);
         assert_eq!((group[0].cpu.low, group[0].cpu.high), (1.0, 1.0));
-        assert!(plugins.contains(&"no plugin again"), "{}", group[0].traffic);
+        assert!(plugins.contains(&AGAIN), "{}", group[0].traffic);
         let once: BTreeSet<_> = plugins.iter().collect();
         assert_eq!(once.len(), plugins.len(), "{plugins:?}");
     }
@@ -53,10 +53,13 @@ fn every_example_was_measured_in_one_run_against_no_plugin() {
 
 #[test]
 fn the_page_is_made_of_the_file_and_documentation_quotes_it() {
-    let page = page(&rows());
-    assert!(read("results/envoy.md") == page, "results/envoy.md says otherwise; {MEASURE}");
+    let rows = rows();
+    if env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        publish(&root(), &rows).unwrap();
+    }
+    let accept = "UPDATE_DOCS=1 cargo test -p chunkwise-envoy-tests --test figures";
+    let page = page(&rows);
+    assert!(read("results/envoy.md") == page, "results/envoy.md says otherwise; {accept}");
     let shown = read("docs/gateway.md");
-    let (_, shown) = shown.split_once("<!-- envoy -->\n").unwrap();
-    let (shown, _) = shown.split_once("<!-- /envoy -->").unwrap();
-    assert!(shown.trim() == page.trim(), "put results/envoy.md into docs/gateway.md");
+    assert!(quoted(&shown).unwrap().trim() == page.trim(), "docs/gateway.md does so; {accept}");
 }

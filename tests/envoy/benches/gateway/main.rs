@@ -1,9 +1,9 @@
 //! What each example costs in a real Envoy, against no plugin at all.
 //!
 //! ```sh
-//! cargo bench -p chunkwise-envoy-tests --bench gateway              # prints the tables
-//! cargo bench -p chunkwise-envoy-tests --bench gateway -- --write   # and writes results/envoy.*
-//! cargo bench -p chunkwise-envoy-tests --bench gateway -- --test    # one quick pass
+//! cargo bench-envoy           # prints the tables
+//! cargo bench-envoy --write   # and writes results/envoy.* and docs/gateway.md
+//! cargo bench-envoy --test    # one quick pass
 //! ```
 //!
 //! All plugins take turns in every round, so that what a machine does meanwhile meets all of them;
@@ -15,18 +15,17 @@ mod predict;
 mod rounds;
 
 use std::collections::{BTreeMap, HashMap};
+use std::env;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use bench_host::report::cpu;
-use envoy_tests::figures::{Figure, NONE, Row, median, page, parse, print};
+use envoy_tests::figures::{AGAIN, Figure, NONE, Row, median, page, parse, print, publish};
 use envoy_tests::origin::Reply;
 use envoy_tests::{Gateway, Origin, Services, envoy};
 
 use cases::Case;
-use plugins::AGAIN;
 use rounds::{Measured, Size};
 
 /// How much is measured.
@@ -111,24 +110,8 @@ fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
         return Err(format!("{failed} requests failed; see the column of each plugin").into());
     }
     if plan.write {
-        let results = chunkwise_tests::root().join("results");
-        fs::write(results.join("envoy.csv"), print(&rows))?;
-        fs::write(results.join("envoy.md"), page(&rows))?;
-        quote(&page(&rows))?;
+        publish(&chunkwise_tests::root(), &rows)?;
     }
-    Ok(())
-}
-
-/// Puts the tables into the page that quotes them.
-fn quote(tables: &str) -> Result<(), Box<dyn Error>> {
-    const MARKS: (&str, &str) = ("<!-- envoy -->\n", "<!-- /envoy -->");
-    let path = chunkwise_tests::root().join("docs/gateway.md");
-    let text = fs::read_to_string(&path)?;
-    let parts = text
-        .split_once(MARKS.0)
-        .and_then(|(before, rest)| rest.split_once(MARKS.1).map(|(_, after)| (before, after)));
-    let (before, after) = parts.ok_or("docs/gateway.md has no marks to put tables between")?;
-    fs::write(path, format!("{before}{}{tables}\n{}{after}", MARKS.0, MARKS.1))?;
     Ok(())
 }
 

@@ -82,9 +82,12 @@ impl Figure {
         }
     }
 
-    /// Whether the rounds do not agree that it differs from no plugin.
-    pub fn is_noise(&self) -> bool {
-        self.low <= 1.0 && self.high >= 1.0
+    /// Whether its rounds may be those of no plugin: they reach to 1, or to where those of no plugin
+    /// reached when it was measured `again`.
+    pub fn is_noise(&self, again: Option<&Self>) -> bool {
+        let (low, high) =
+            again.map_or((1.0, 1.0), |again| (again.low.min(1.0), again.high.max(1.0)));
+        self.low <= high && self.high >= low
     }
 }
 
@@ -253,8 +256,11 @@ pub(super) mod tests {
     fn a_figure_is_a_median_of_ratios_within_their_rounds() {
         let figure = Figure::new(&[20.0, 60.0, 45.0], &[10.0, 50.0, 30.0]);
         assert_eq!(figure, Figure { value: 45.0, ratio: 1.5, low: 1.2, high: 2.0 });
-        assert!(!figure.is_noise());
-        assert!(Figure::new(&[9.0, 12.0, 12.0], &[10.0; 3]).is_noise());
+        assert!(!figure.is_noise(None));
+        let again = Figure { value: 10.0, ratio: 1.1, low: 1.05, high: 1.25 };
+        assert!(again.is_noise(Some(&again)) && !again.is_noise(None));
+        assert!(figure.is_noise(Some(&again)));
+        assert!(Figure::new(&[9.0, 12.0, 12.0], &[10.0; 3]).is_noise(None));
         let with_outliers = Figure::new(&[12.0, 90.0, 11.0, 1.0, 13.0], &[10.0; 5]);
         assert_eq!((with_outliers.low, with_outliers.high), (1.1, 1.3));
     }
