@@ -1,7 +1,5 @@
 //! The names of route and cluster, on hosts that call these properties differently.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
-
 use bench_host::measure::Phase;
 use bench_host::testing::{Call, Setup};
 use chunkwise::http::{EndedStream, HeadersAction, RequestHeaders};

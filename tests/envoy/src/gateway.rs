@@ -126,6 +126,21 @@ impl Gateway {
         self.listener
     }
 
+    /// Where it listens under a name.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer, or names no such listener.
+    pub fn listener_named(&self, name: &str) -> Result<SocketAddr, GatewayError> {
+        let listeners = self.admin_json("/listeners?format=json")?;
+        let all = listeners["listener_statuses"].as_array().into_iter().flatten();
+        let found = all.filter(|status| status["name"] == name).find_map(|status| {
+            status["local_address"]["socket_address"]["port_value"].as_u64()
+        });
+        let port = found.and_then(|port| u16::try_from(port).ok());
+        let port = port.ok_or_else(|| self.unready(&format!("has no listener {name}")))?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
     /// Sends one request through it, with a pause between its chunks.
     ///
     /// # Errors

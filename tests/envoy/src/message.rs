@@ -19,12 +19,15 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) struct Chunks {
     frames: Option<mpsc::Receiver<Frame<Bytes>>>,
+    /// Chunks to come, where nothing comes after the last: it carries the end of the stream then,
+    /// as it does where a program knows what it sends.
+    to_come: Option<usize>,
 }
 
 impl Chunks {
     /// No body at all.
     pub fn none() -> Self {
-        Self { frames: None }
+        Self { frames: None, to_come: None }
     }
 
     /// The body and the trailers of a message, with a pause after each chunk but the last.
@@ -35,6 +38,7 @@ impl Chunks {
         const WHOLE: NonZeroUsize = NonZeroUsize::MAX;
         let (send, frames) = mpsc::channel(1);
         let trailers = fields(&message.trailers);
+        let to_come = trailers.is_empty().then(|| message.body.chunks(WHOLE).count());
         let mut chunks = message.body.chunks(WHOLE).peekable();
         crate::runtime().spawn(async move {
             while let Some(chunk) = chunks.next() {
@@ -50,7 +54,7 @@ impl Chunks {
                 let _ = send.send(Frame::trailers(trailers)).await;
             }
         });
-        Self { frames: Some(frames) }
+        Self { frames: Some(frames), to_come }
     }
 }
 
@@ -62,14 +66,16 @@ impl Body for Chunks {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.frames {
-            Some(frames) => frames.poll_recv(context).map(|frame| frame.map(Ok)),
-            None => Poll::Ready(None),
+        let Some(frames) = &mut self.frames else { return Poll::Ready(None) };
+        let frame = frames.poll_recv(context);
+        if let (Poll::Ready(Some(_)), Some(to_come)) = (&frame, &mut self.to_come) {
+            *to_come = to_come.saturating_sub(1);
         }
+        frame.map(|frame| frame.map(Ok))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.frames.is_none()
+        self.frames.is_none() || self.to_come == Some(0)
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Difference(String);
 
 impl Difference {
     /// Shows where two texts begin to differ. Bodies may be long, and the rest says little.
-    fn of(envoy: &str, bench_host: &str) -> Self {
+    pub(crate) fn of(envoy: &str, bench_host: &str) -> Self {
         const SHOWN: usize = 40;
         const BEFORE: usize = 12;
         let same = envoy.lines().zip(bench_host.lines()).take_while(|(a, b)| a == b).count();
