@@ -78,6 +78,7 @@ impl Proxy {
     /// Delivers a body frame.
     pub fn data(&mut self, context: u32, direction: Direction, frame: Bytes, end: bool) {
         let limit = self.buffer_limit(context);
+        let profile = self.host().settings.profile;
         let Some(half) = self.open_half(context, direction) else { return };
         half.complete = end;
         half.arrived = half.arrived.saturating_add(frame.len() as u64);
@@ -93,7 +94,8 @@ impl Proxy {
         half.held.push(frame);
         half.frame_waits |= stop_all.is_some();
         if half.held.len() > limit && stop_all != Some(true) {
-            if stop_all.is_none() && direction == Direction::Request {
+            let shows = profile == Profile::Envoy && direction == Direction::Request;
+            if shows && stop_all.is_none() {
                 self.show_too_much(context, end);
             } else {
                 self.too_large(context, direction);

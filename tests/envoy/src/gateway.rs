@@ -81,7 +81,7 @@ impl Gateway {
             .arg(path("admin"))
             .args(["--concurrency", &workers.to_string()])
             // Several Envoys on one machine, and an access log that can be read at once.
-            .args(["--use-dynamic-base-id", "--file-flush-interval-msec", "10"])
+            .args(["--use-dynamic-base-id", "--file-flush-interval-msec", "2"])
             .current_dir(chunkwise_tests::root())
             .stdin(Stdio::piped())
             .stdout(File::create(path("access.log"))?)
@@ -216,7 +216,7 @@ impl Gateway {
                 let what = format!("wrote {text:?} where {lines} lines of access log were due");
                 return Err(self.unready(&what));
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(2));
         }
     }
 

@@ -24,7 +24,7 @@ fn replaces(run: &mut Run) {
         made::download("/odd-chunks", "text/html", 9973, 50),
         made::many_headers(),
     ];
-    run.all("made", large, ALL_AT_ONCE);
+    run.all("made", &large, ALL_AT_ONCE);
 }
 
 #[test]
@@ -53,9 +53,10 @@ fn baseline() {
 #[test]
 fn floor() {
     example("floor", |example| {
+        // Frames beyond its memory it leaves alone, so that large bodies depend on their frames.
         example.plan("as it is", &Plan::of("floor"), |run| {
             run.shapes_and_recordings();
-            replaces(run);
+            run.corpus("replace");
         });
     });
 }
@@ -93,7 +94,7 @@ fn prompt_guard() {
                 made::upload(PATH, 16384, 50),
                 made::sized_upload(PATH, 7919, 80),
             ];
-            run.all("made", large, ALL_AT_ONCE);
+            run.all("made", &large, ALL_AT_ONCE);
         });
         // More than the proxy holds over HTTP/1, and less than it holds over HTTP/2.
         let long = Plan::of("prompt-guard").edit("1048576", "4194304");
@@ -103,7 +104,7 @@ fn prompt_guard() {
                 made::sized_upload(PATH, 65536, 40),
                 made::upload(PATH, 99_991, 84),
             ];
-            run.all("made", large, ALL_AT_ONCE);
+            run.all("made", &large, ALL_AT_ONCE);
         });
         let short = Plan::of("prompt-guard").edit("1048576", "1000");
         example.plan("with less room", &short, |run| run.corpus("prompt-guard"));
@@ -139,7 +140,7 @@ fn fallback() {
                 long(&made::download("2 MiB", "application/json", 65536, 32)),
                 long(&made::download("2 MiB at once", "text/plain", 2 * 1024 * 1024, 1)),
             ];
-            run.all("made", long, ALL_AT_ONCE);
+            run.all("made", &long, ALL_AT_ONCE);
         });
     });
 }
@@ -206,7 +207,8 @@ fn quota() {
             run.shapes_and_recordings();
         });
         let few = |plan: Plan| {
-            plan.edit(r#""requests": 60"#, r#""requests": 1"#).edit(r#""burst": 10"#, r#""burst": 3"#)
+            plan.edit(r#""requests": 60"#, r#""requests": 1"#)
+                .edit(r#""burst": 10"#, r#""burst": 3"#)
         };
         let shared = few(Plan::of("quota"));
         example.plan("with little, shared", &shared, |run| run.corpus("quota"));
@@ -228,7 +230,7 @@ fn upload_scan() {
                 made::sized_upload("/2-mib-sized", 65536, 32),
                 made::upload("/8-mib-odd", 99_991, 84),
             ];
-            run.all("made", large, ALL_AT_ONCE);
+            run.all("made", &large, ALL_AT_ONCE);
         });
         let short = Plan::of("upload-scan").edit("67108864", "8");
         example.plan("with less room", &short, |run| run.corpus("upload-scan"));

@@ -64,21 +64,21 @@ impl Run {
     pub fn shapes_and_recordings(&mut self) {
         self.corpus("any");
         let demo = recorded::demo();
-        self.all("demo.jsonl", demo, Duration::ZERO);
+        self.all("demo.jsonl", &demo, Duration::ZERO);
         for (name, exchanges) in recorded::recordings() {
             let before = self.own;
-            self.all(name, exchanges, Duration::ZERO);
+            self.all(name, &exchanges, Duration::ZERO);
             self.own = before;
         }
     }
 
     /// Compares a corpus.
     pub fn corpus(&mut self, name: &str) {
-        self.all(name, corpus::traffic(name), PAUSE);
+        self.all(name, &corpus::traffic(name), PAUSE);
     }
 
     /// Compares these over HTTP/1 and HTTP/2.
-    pub fn all(&mut self, from: &str, exchanges: Vec<Exchange>, pause: Duration) {
+    pub fn all(&mut self, from: &str, exchanges: &[Exchange], pause: Duration) {
         for http in [HttpVersion::Http1, HttpVersion::Http2] {
             for (at, exchange) in exchanges.iter().enumerate() {
                 let exchange = Exchange { http, ..exchange.clone() };
