@@ -77,9 +77,7 @@ fn script() -> impl Strategy<Value = Vec<String>> {
     const BODY: &[u32] = &[0, 0, 1, 1, 2, 3];
     const TRAILERS: &[u32] = &[0, 0, 1];
     const NONE: &[u32] = &[0];
-    let some = |name, answers, weight| {
-        prop::option::weighted(weight, callback(name, answers))
-    };
+    let some = |name, answers, weight| prop::option::weighted(weight, callback(name, answers));
     let resume = prop::option::weighted(0.5, select(vec!["call=cont:0,cont:1,0", "call=cont:0,0"]));
     let request = (
         some("qh", HEADERS, 0.7),
