@@ -83,11 +83,11 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
-    /// Headers are about to be sent on. Their length is read where it is going to matter and the
-    /// host does not tell it later: an edit of the whole body must not contradict it.
+    /// Headers are about to be sent on. Their length is read where it is going to matter, for a
+    /// stock Envoy does not tell it later: an edit of the whole body must not contradict it.
     pub(super) fn note_length(&self, stream: &Stream<P>, direction: Direction) {
         let side = stream.control.side(direction);
-        if direction == Direction::Response && side.mode.get() == BodyMode::Buffer {
+        if side.mode.get() == BodyMode::Buffer {
             let scope = self.vm.arena.scope();
             side.sent_length.set(sent_length(&scope, Map::headers(direction)).unwrap_or_default());
         }

@@ -25,8 +25,7 @@ pub enum BodyMode {
     ///
     /// An edit may change the length of the body where the headers [wait](super::HeadersAction::Hold)
     /// or have no `content-length`; otherwise it is [`Error::LengthSent`](crate::Error::LengthSent).
-    /// To know, one host call is made when the headers of a response are sent on, and one when a
-    /// request's body is edited.
+    /// To know, one host call is made when headers are sent on before their body has come.
     Buffer,
     /// Not at all; it costs a callback without host calls for each frame.
     Skip,
@@ -44,7 +43,7 @@ pub(crate) enum HeadersState {
 /// The `content-length` of headers that were sent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SentLength {
-    /// To be asked for; hosts tell those of a request alone, when it is too late for a response's.
+    /// Not read before the headers went. Higress tells that of a request all the same.
     #[default]
     Unknown,
     /// There was none, or none that is a number.
