@@ -154,6 +154,7 @@ impl Proxy {
         half.in_body = true;
         half.frame_open = true;
         half.resumed_too_early = false;
+        let had_trailers = half.trailers.is_some();
         let size = half.visible_body().map_or(0, |body| body.len());
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let callback = match direction {
@@ -192,6 +193,11 @@ impl Proxy {
                     self.too_large(context, direction);
                 }
             }
+        }
+        let Some(half) = self.open_half(context, direction) else { return };
+        let stopped = half.iteration != Iteration::Running;
+        if direction == Direction::Request && stopped && !had_trailers {
+            half.release_added_trailers();
         }
     }
 

@@ -14,6 +14,8 @@ impl Proxy {
         let Some(stream) = self.stream(context).filter(|stream| !stream.is_over()) else { return };
         stream.replied_locally = true;
         if stream.response.headers_sent {
+            // The log calls the stream what the reply was to be called.
+            stream.details = reply.details;
             stream.reset = true;
             return;
         }
@@ -24,6 +26,7 @@ impl Proxy {
             // A response is in this filter's hands: the reply takes its place and passes no filter.
             let half = &mut stream.response;
             half.abort();
+            half.trailers = None;
             half.headers = headers;
             half.complete = true;
             half.in_body = false;

@@ -201,7 +201,6 @@ impl Half {
         self.aborted = true;
         self.frame = Buffer::default();
         self.held = Buffer::default();
-        self.trailers = None;
     }
 
     /// Sends headers on, if they have not gone yet.
@@ -254,6 +253,18 @@ impl Half {
         let lost = mem::take(&mut self.held).len();
         self.release_frame();
         lost
+    }
+
+    /// Sends on trailers that the filter has added with the last frame, though it holds that frame.
+    /// The filter manager gives them to the filters behind it without looking at the answer, and
+    /// with them the message ends: what is held is lost.
+    pub(super) fn release_added_trailers(&mut self) {
+        if let Some(trailers) = self.trailers.take() {
+            self.held = Buffer::default();
+            self.release_headers(false);
+            self.iteration = Iteration::Running;
+            self.received.trailers(&trailers);
+        }
     }
 
     /// Sends bytes past the filter, behind the headers and before what waits.
