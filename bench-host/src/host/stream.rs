@@ -53,6 +53,8 @@ pub struct Stream {
     pub reset: bool,
     /// Why it never came to its end, where nothing could move it any more.
     pub stalled: Option<String>,
+    /// The last headers or frame that the filter was shown, of either direction, ended its message.
+    pub(super) end_shown: bool,
     /// The stream is being ended: whatever the plugin puts off now comes too late.
     pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
@@ -96,7 +98,9 @@ pub enum Iteration {
 pub struct Half {
     /// Headers, until they have gone on (a copy stays readable, see `readable_headers`).
     pub headers: HeaderMap,
-    /// Whether a plugin may change the headers: from their callback until they go on.
+    /// Whether a plugin may change the headers: from their callback until that lets them go on, or
+    /// the plugin resumes the stream. Headers that a body callback lets go stay in its reach, though
+    /// changes come too late.
     pub headers_open: bool,
     /// Whether headers have arrived at all.
     pub begun: bool,
@@ -114,11 +118,16 @@ pub struct Half {
     pub in_body: bool,
     /// Whether a plugin may still see the frame of the current callback.
     pub frame_open: bool,
+    /// The host has not forgotten the last frame: the filter has stopped it, or has it in its
+    /// hands. If it is the last one, trailers can be added.
+    pub(super) frame_kept: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
     /// The body was held so and resumed from another callback: the proxy still takes it for one
     /// that is held, and puts the next frame with what waits.
     pub(super) still_buffering: bool,
+    /// What is resumed begins at this filter, which had stopped everything.
+    pub(super) from_current: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
@@ -164,6 +173,7 @@ impl Stream {
             failed: false,
             reset: false,
             stalled: None,
+            end_shown: false,
             closing: false,
             upstream_override: None,
             moved: 0,
@@ -207,7 +217,6 @@ impl Half {
     pub fn release_headers(&mut self, end: bool) {
         if !self.headers_sent {
             self.headers_sent = true;
-            self.headers_open = false;
             self.received.headers(&self.headers, end);
         }
     }
@@ -261,7 +270,6 @@ impl Half {
     pub(super) fn release_added_trailers(&mut self) {
         if let Some(trailers) = self.trailers.take() {
             self.held = Buffer::default();
-            self.release_headers(false);
             self.iteration = Iteration::Running;
             self.received.trailers(&trailers);
         }

@@ -80,13 +80,15 @@ impl Host {
     /// The map that a guest may change now.
     pub(super) fn open_map(&mut self, kind: MapKind) -> Option<&mut HeaderMap> {
         let (direction, trailers) = place(kind)?;
-        let half = self.half(direction)?;
+        let stream = self.stream()?;
+        let end_shown = stream.end_shown;
+        let half = stream.half(direction);
         if !trailers {
             return half.headers_open.then_some(&mut half.headers);
         }
-        if half.trailers.is_none() && half.in_body && half.complete {
+        if half.trailers.is_none() && half.frame_kept && end_shown {
             // A body that ends without trailers can still be given some, while its last frame is
-            // in the filter's hands. The filter that adds them is not asked about them again.
+            // in the filter's hands or stopped by it.
             half.trailers_open = true;
             half.trailers = Some(HeaderMap::default());
         }

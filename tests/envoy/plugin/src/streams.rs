@@ -29,6 +29,8 @@ struct Stream {
     held: [Held; 2],
     /// It has answered the stream itself, or cut it off.
     replied: bool,
+    /// It waits for an answer or a tick.
+    waits: bool,
 }
 
 /// What the plugin last said of a direction.
@@ -65,6 +67,7 @@ impl Streams {
         told: &str,
     ) -> u32 {
         let Some(stream) = self.open.get_mut(&context) else { return 0 };
+        stream.waits &= direction(name).is_some();
         let turn = stream.turns.entry(name).or_insert(0);
         let ops = stream.script.of(name, *turn).to_vec();
         *turn += 1;
@@ -147,6 +150,15 @@ impl Streams {
             && std::mem::replace(&mut stream.replied, true)
         {
             // Gateways do not check that a stream is ended once.
+            line.push_str(" -");
+            return;
+        }
+        let waits = ["call", "tick"].contains(&op.name.as_str());
+        if waits
+            && let Some(stream) = self.open.get_mut(&context)
+            && std::mem::replace(&mut stream.waits, true)
+        {
+            // Of two things that are due, either may come first.
             line.push_str(" -");
             return;
         }
