@@ -219,7 +219,7 @@ impl Proxy {
         let Some(half) = self.open_half(context, direction) else { return };
         half.complete = true;
         half.trailers = Some(trailers);
-        half.trailers_open = true;
+        half.trailers_seen = true;
         let stopped = half.iteration != Iteration::Running;
         if stopped && direction == Direction::Response {
             // They wait for what is held.
@@ -239,6 +239,7 @@ impl Proxy {
     pub(super) fn deliver_trailers(&mut self, context: u32, direction: Direction) {
         let Some(half) = self.open_half(context, direction) else { return };
         half.trailers_open = true;
+        half.trailers_seen = true;
         half.resumed_too_early = false;
         let count = half.trailers.as_ref().map_or(0, HeaderMap::len);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -248,6 +249,7 @@ impl Proxy {
         };
         let Verdict::Answer(answer) = self.ask(context, callback) else { return };
         let Some(half) = self.open_half(context, direction) else { return };
+        half.trailers_open &= answer != 0;
         if answer != 0 {
             half.stop(Iteration::StopSingle, Stop::of(callback, answer));
         } else if half.from_current && half.iteration == Iteration::StopSingle {

@@ -108,8 +108,12 @@ pub struct Half {
     pub headers_sent: bool,
     /// Trailers.
     pub trailers: Option<HeaderMap>,
-    /// Whether a plugin may change the trailers.
+    /// Whether a plugin may change the trailers: as for headers, also when they have gone on.
     pub trailers_open: bool,
+    /// The filter has been shown the trailers, or has made them.
+    pub(super) trailers_seen: bool,
+    /// Trailers that have gone on and are still in the plugin's reach.
+    pub(super) trailers_sent: Option<HeaderMap>,
     /// The frame that the current callback is about.
     pub frame: Buffer,
     /// Frames that wait.
@@ -206,6 +210,12 @@ impl Half {
         }
     }
 
+    /// The trailers that a plugin can read now.
+    pub(super) fn open_trailers(&self) -> Option<&HeaderMap> {
+        let trailers = self.trailers.as_ref().or(self.trailers_sent.as_ref());
+        trailers.filter(|_| self.trailers_open)
+    }
+
     /// Drops what has not gone on, for good.
     pub fn abort(&mut self) {
         self.aborted = true;
@@ -239,10 +249,11 @@ impl Half {
                 self.received.end();
             }
         } else if ends_here
-            && mem::take(&mut self.trailers_open)
+            && mem::take(&mut self.trailers_seen)
             && let Some(trailers) = self.trailers.take()
         {
             self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
         }
     }
 
@@ -272,6 +283,7 @@ impl Half {
             self.held = Buffer::default();
             self.iteration = Iteration::Running;
             self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
         }
     }
 

@@ -76,6 +76,7 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         stream.request.headers_open = false;
         stream.request.frame_open = false;
         stream.request.frame_kept = false;
+        stream.request.trailers_open = false;
         host.put_off(Action::Resume { context, direction })?;
     }
     Ok(())
