@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
+use super::joined::joined;
 use super::misuse::{LOST_BODY, LOST_FRAME};
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
@@ -51,6 +52,7 @@ impl Proxy {
         half.headers_open = true;
         half.resumed_too_early = false;
         half.complete = end;
+        let headers = headers.joining(joined(direction));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         half.headers = headers;
         let callback = match direction {

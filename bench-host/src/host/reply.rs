@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::abi::{Direction, PeerKind, StreamKind};
 use super::headers::HeaderMap;
+use super::joined::joined;
 use super::proxy::Proxy;
 use super::stream::LocalReply;
 
@@ -101,7 +102,7 @@ fn response(request: &HeaderMap, reply: &LocalReply) -> (HeaderMap, Bytes) {
     let grpc = content_type.is_some_and(|value| {
         value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
     });
-    let mut map = HeaderMap::default();
+    let mut map = HeaderMap::default().joining(joined(Direction::Response));
     let status = if grpc { 200 } else { reply.status };
     map.add(b":status", status.to_string().as_bytes());
     for (name, value) in &reply.headers {

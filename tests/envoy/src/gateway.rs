@@ -133,9 +133,9 @@ impl Gateway {
     pub fn listener_named(&self, name: &str) -> Result<SocketAddr, GatewayError> {
         let listeners = self.admin_json("/listeners?format=json")?;
         let all = listeners["listener_statuses"].as_array().into_iter().flatten();
-        let found = all.filter(|status| status["name"] == name).find_map(|status| {
-            status["local_address"]["socket_address"]["port_value"].as_u64()
-        });
+        let found = all
+            .filter(|status| status["name"] == name)
+            .find_map(|status| status["local_address"]["socket_address"]["port_value"].as_u64());
         let port = found.and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| self.unready(&format!("has no listener {name}")))?;
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))

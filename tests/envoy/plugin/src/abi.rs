@@ -77,12 +77,7 @@ unsafe extern "C" {
         value: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
-    fn proxy_set_property(
-        path: *const u8,
-        path_size: usize,
-        value: *const u8,
-        size: usize,
-    ) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, size: usize) -> u32;
     fn proxy_call_foreign_function(
         name: *const u8,
         name_size: usize,

@@ -179,7 +179,8 @@ fn quota() {
             run.shapes_and_recordings();
         });
         let few = |plan: Plan| {
-            plan.edit(r#""requests": 60"#, r#""requests": 1"#).edit(r#""burst": 10"#, r#""burst": 3"#)
+            plan.edit(r#""requests": 60"#, r#""requests": 1"#)
+                .edit(r#""burst": 10"#, r#""burst": 3"#)
         };
         let shared = few(Plan::of("quota"));
         example.plan("with little, shared", &shared, |run| run.corpus("quota"));

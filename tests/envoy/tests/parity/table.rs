@@ -66,7 +66,8 @@ fn enough_is_compared() {
     assert!(rows.values().sum::<usize>() >= FLOORS.1);
     // Each example for a stock Envoy has its bootstrap.
     let examples = fs::read_dir(root().join("examples")).expect("examples");
-    for example in examples.flatten().filter(|example| example.path().join("envoy.yaml").is_file()) {
+    for example in examples.flatten().filter(|example| example.path().join("envoy.yaml").is_file())
+    {
         let name = example.file_name().to_string_lossy().into_owned();
         assert!(rows.contains_key(&name), "{name} is not compared");
     }
