@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::script::{Op, Script};
 
 /// How long a tick takes, in milliseconds. Longer than any traffic that does not wait for it.
-pub const TICK: u32 = 60;
+pub const TICK: u32 = 120;
 
 /// All streams of the VM.
 #[derive(Debug, Default)]

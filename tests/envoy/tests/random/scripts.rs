@@ -31,7 +31,7 @@ fn any_script() {
 pub fn compare(gateways: &mut Scripted, case: &Case) -> Result<(), String> {
     let mut found = String::new();
     for turn in 0..TRIES {
-        let compared = gateways.compare(case.stops, &case.exchange(), PAUSE * (1 + 2 * turn));
+        let compared = gateways.compare(case.stops, &case.exchange(), PAUSE * (1 + turn));
         if let Some(status) = gateways.gateway().status() {
             *gateways = Scripted::start().map_err(|error| error.to_string())?;
             return Err(format!("{case:?}\nEnvoy has ended with status {status}"));
