@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::abi::{Direction, PeerKind, StreamKind};
 use super::headers::HeaderMap;
+use super::joined::joined;
 use super::proxy::Proxy;
 use super::stream::LocalReply;
 
@@ -23,6 +24,8 @@ impl Proxy {
         // The access log tells why, even where it is too late for a reply.
         stream.details = reply.details;
         if stream.response.headers_sent {
+            // The log calls the stream what the reply was to be called.
+            stream.details = reply.details;
             stream.reset = true;
             return;
         }
@@ -31,6 +34,7 @@ impl Proxy {
             // A response is in this filter's hands: the reply takes its place and passes no filter.
             let half = &mut stream.response;
             half.abort();
+            half.trailers = None;
             half.headers = headers;
             half.complete = true;
             half.in_body = false;
@@ -107,7 +111,7 @@ fn response(request: &HeaderMap, reply: &LocalReply) -> (HeaderMap, Bytes) {
     let grpc = content_type.is_some_and(|value| {
         value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
     });
-    let mut map = HeaderMap::default();
+    let mut map = HeaderMap::default().joining(joined(Direction::Response));
     let status = if grpc { 200 } else { reply.status };
     map.add(b":status", status.to_string().as_bytes());
     for (name, value) in &reply.headers {
