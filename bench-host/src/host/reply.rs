@@ -24,8 +24,6 @@ impl Proxy {
         // The access log tells why, even where it is too late for a reply.
         stream.details = reply.details;
         if stream.response.headers_sent {
-            // The log calls the stream what the reply was to be called.
-            stream.details = reply.details;
             stream.reset = true;
             return;
         }
