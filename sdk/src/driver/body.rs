@@ -151,7 +151,7 @@ impl<P: Plugin> Driver<P> {
         if side.waiting.get() {
             return HOLD_BODY;
         }
-        let relay = side.relay.borrow().clone();
+        let relay = side.relay.get();
         if let Some(relay) = relay {
             return self.relay_chunk(stream, &relay, size, end_of_stream);
         }

@@ -11,6 +11,7 @@ use crate::http::{
     BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
 };
 use crate::plugin::{Host, Plugin};
+use crate::used::{RELAYS, ROUTE_CALLS, TASKS};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
 impl<P: Plugin> Driver<P> {
@@ -24,7 +25,10 @@ impl<P: Plugin> Driver<P> {
         work: impl FnOnce(&P, &mut P::Filter, Site<'_>) -> Result<HeadersAction>,
     ) -> u32 {
         self.stream_callback(context, direction, |stream| {
-            if direction == Direction::Response && stream.control.on_reply.borrow().is_some() {
+            if direction == Direction::Response
+                && ROUTE_CALLS.is_set()
+                && stream.control.on_reply.borrow().is_some()
+            {
                 return self.reply_headers(stream, end_of_stream);
             }
             match self.run(stream, phase, work) {
@@ -70,7 +74,7 @@ impl<P: Plugin> Driver<P> {
             HeadersAction::Wait(task) => {
                 self.wait_for(stream, Purpose::Headers(direction), 0, task.0, STOP_ALL)
             }
-            HeadersAction::Relay(_) if end_of_stream => PASS,
+            HeadersAction::Relay(_) if end_of_stream || !RELAYS.is_set() => PASS,
             HeadersAction::Relay(relaying) => {
                 let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
                 // Nobody knows how long the body will be.
@@ -102,6 +106,10 @@ impl<P: Plugin> Driver<P> {
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
+        if !TASKS.is_set() {
+            // Whoever makes one sets the mark.
+            return stop;
+        }
         if let Purpose::Headers(direction) | Purpose::Body(direction) = purpose {
             self.vm.holds.begin(stream.control.context, direction, length);
         }
@@ -138,6 +146,9 @@ impl<P: Plugin> Driver<P> {
         purpose: Purpose,
         stop: u32,
     ) -> u32 {
+        if !ROUTE_CALLS.is_set() {
+            return PASS;
+        }
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
         let handle = StreamHandle { vm: Rc::clone(&self.vm), owner: stream.control.owner() };
         let task = (on_reply.0)(RouteReply::new(handle, body.is_some()));

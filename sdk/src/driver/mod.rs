@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::http::Site;
 use crate::log;
 use crate::plugin::{Host, Plugin};
+use crate::used::TASKS;
 use crate::vm::{Before, Tasks, Vm};
 use answer::{PASS, Ran, failed, failed_for_good};
 #[cfg(feature = "proxy-wasm")]
@@ -60,7 +61,9 @@ impl<P: Plugin> fmt::Debug for Driver<P> {
 impl<P: Plugin> Drop for Driver<P> {
     fn drop(&mut self) {
         // They own handles to the VM that owns them. In a module nothing is ever dropped so.
-        self.vm.tasks.clear();
+        if TASKS.is_set() {
+            self.vm.tasks.clear();
+        }
     }
 }
 

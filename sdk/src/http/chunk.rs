@@ -16,6 +16,7 @@ use super::windows::Windows;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
 use crate::error::{Error, Result};
+use crate::used::{ROUTE_CALLS, TASKS};
 
 /// The part of a body that is passing now.
 ///
@@ -250,7 +251,7 @@ impl<'a> Chunk<'a> {
         let is_held = side.headers.get() == HeadersState::Held;
         let released = (!is_held).then_some(side.sent_length.get());
         let held = HeldBody::new(self.handle(), self.direction, released);
-        Ok(BodyAction::Wait(Task(Box::pin(async move { task(held).await }))))
+        Ok(BodyAction::Wait(Task::new(async move { task(held).await })))
     }
 
     /// Sends the request to its own route's upstream in another form, and gives the whole response
@@ -311,6 +312,8 @@ impl<'a> Chunk<'a> {
         let task = |reply| -> std::pin::Pin<Box<dyn Future<Output = Result<Resume>>>> {
             Box::pin(async move { task(reply).await })
         };
+        TASKS.set();
+        ROUTE_CALLS.set();
         self.stream.0.control.on_reply.replace(Some(OnReply(Box::new(task))));
         Ok(BodyAction::Pass)
     }

@@ -7,6 +7,7 @@ use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
 use crate::memory::Scope;
+use crate::used::{Mark, Maybe, Part, RELAYS};
 use crate::vm::{Owner, Vm};
 
 /// How a body is given to its callback.
@@ -91,7 +92,33 @@ pub(crate) struct Side {
     /// A task decides what becomes of the body, all of which is in the host.
     pub waiting: Cell<bool>,
     /// A task gets the body chunk by chunk.
-    pub relay: RefCell<Option<Rc<RelayState>>>,
+    pub relay: Maybe<RelaySlot>,
+}
+
+/// The relay that a body goes through, if it does.
+#[derive(Debug, Default)]
+pub(crate) struct RelaySlot(RefCell<Option<Rc<RelayState>>>);
+
+impl Part for RelaySlot {
+    fn mark() -> &'static Mark {
+        &RELAYS
+    }
+}
+
+impl RelaySlot {
+    pub fn begin(&self, relay: Rc<RelayState>) {
+        self.0.replace(Some(relay));
+    }
+
+    /// The relay, where there is one.
+    pub fn get(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.borrow().clone() } else { None }
+    }
+
+    /// Takes it away; the answer is what it was.
+    pub fn end(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.take() } else { None }
+    }
 }
 
 impl Side {
@@ -100,7 +127,7 @@ impl Side {
         self.refused.set(true);
         self.given_away.set(true);
         self.waiting.set(false);
-        if let Some(relay) = self.relay.take() {
+        if let Some(relay) = self.relay.end() {
             relay.close();
         }
     }

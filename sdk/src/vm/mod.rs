@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
 use crate::rules::last_good::LastGood;
 use crate::rules::lookup::Lookups;
+use crate::used::{Maybe, TASKS};
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
@@ -36,11 +37,11 @@ pub(crate) use timers::Timers;
 #[derive(Debug, Default)]
 pub(crate) struct Vm {
     pub arena: Arena,
-    pub calls: Calls,
+    pub calls: Maybe<Calls>,
     pub holds: Holds,
     pub pool: Pool,
-    pub tasks: Tasks,
-    pub timers: Timers,
+    pub tasks: Maybe<Tasks>,
+    pub timers: Maybe<Timers>,
     /// Rules that configurations may come back to.
     pub last_good: Rc<LastGood>,
     /// How rules ask for what they look at.
@@ -106,7 +107,15 @@ impl Vm {
     /// Whether something is to be done before the host gets its answer.
     #[inline]
     pub fn has_work(&self) -> bool {
-        self.tasks.any_ready() || self.timers.changed()
+        TASKS.is_set() && (self.tasks.any_ready() || self.timers.changed())
+    }
+
+    /// Drops all tasks of a context that has ended.
+    #[inline]
+    pub fn close_tasks(&self, context: u32) {
+        if TASKS.is_set() {
+            self.tasks.close(context);
+        }
     }
 
     /// Does something on a context other than the one whose callback runs, if it is another one.

@@ -1,6 +1,6 @@
 //! The tasks of a VM: futures that wait for the host.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use super::{Owner, Vm, while_current};
 use crate::abi::Direction;
 use crate::error::Result;
 use crate::http::Resume;
+use crate::used::{Mark, Part, TASKS};
 
 /// A task as it is kept.
 pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = Result<Resume>>>>;
@@ -65,9 +66,16 @@ pub(crate) struct Tasks {
     free: RefCell<Vec<u32>>,
     open: Cell<usize>,
     started: Cell<u64>,
-    ready: Arc<Ready>,
+    /// Made with the first task.
+    ready: OnceCell<Arc<Ready>>,
     /// Memory of the last round of polls.
     woken: RefCell<Vec<u32>>,
+}
+
+impl Part for Tasks {
+    fn mark() -> &'static Mark {
+        &TASKS
+    }
 }
 
 struct Place {
@@ -113,6 +121,7 @@ impl Tasks {
     /// Starts a task that nothing waits for; an error that it ends with at once is logged, as one
     /// that it ends with later is.
     pub fn spawn(vm: &Rc<Vm>, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
+        TASKS.set();
         let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
         if let Started::Ended(Err(error)) = Self::start(vm, owner, Purpose::Nothing, task) {
             crate::error!("task: {error}");
@@ -137,17 +146,18 @@ impl Tasks {
     /// Whether a task was woken; what every callback asks.
     #[inline]
     pub fn any_ready(&self) -> bool {
-        self.ready.any()
+        self.ready.get().is_some_and(|ready| ready.any())
     }
 
     /// Polls what was woken until nothing is, but for what has to be put off; `polled` gets every
     /// task that was.
     pub fn run_ready(vm: &Rc<Vm>, mut polled: impl FnMut(Polled)) {
         let tasks = &vm.tasks;
-        while tasks.ready.any() {
+        let Some(ready) = tasks.ready.get() else { return };
+        while ready.any() {
             // Taken, because a poll may make a host call, and the host may call back.
             let mut woken = mem::take(&mut *tasks.woken.borrow_mut());
-            tasks.ready.drain_into(&mut woken);
+            ready.drain_into(&mut woken);
             for place in woken.drain(..) {
                 if tasks.put_off(vm, place) {
                     continue;
@@ -219,7 +229,7 @@ impl Tasks {
         let place = free.unwrap_or_else(|| {
             // A plugin's memory ends long before there are 2^32 tasks.
             let place = u32::try_from(places.len()).unwrap_or(u32::MAX);
-            let (bell, waker) = Doorbell::waker(place, &self.ready);
+            let (bell, waker) = Doorbell::waker(place, self.ready.get_or_init(Arc::default));
             places.push(Place { bell, waker, task: None });
             place
         });
@@ -378,7 +388,7 @@ mod tests {
         // A callback inside of the poll finds it taken.
         assert!(tasks.take_out(id.place).is_none());
         let mut woken = Vec::new();
-        tasks.ready.drain_into(&mut woken);
+        tasks.ready.get().unwrap().drain_into(&mut woken);
         assert_eq!(woken, [id.place], "woken twice, it is there once");
         tasks.put_back(id.place, number, future);
         assert!(tasks.any_ready() && tasks.is_woken(id));
