@@ -1,6 +1,5 @@
 //! Headers: what a filter answers to them.
 
-use std::rc::Rc;
 
 use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
@@ -150,7 +149,7 @@ impl<P: Plugin> Driver<P> {
             return PASS;
         }
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
-        let handle = StreamHandle { vm: Rc::clone(&self.vm), owner: stream.control.owner() };
+        let handle = StreamHandle { vm: self.vm.clone(), owner: stream.control.owner() };
         let task = (on_reply.0)(RouteReply::new(handle, body.is_some()));
         self.wait_for(stream, purpose, body.unwrap_or(0), task, stop)
     }

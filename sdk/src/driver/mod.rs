@@ -23,7 +23,6 @@ mod trailers;
 use std::cell::Cell;
 use std::fmt;
 use std::mem;
-use std::rc::Rc;
 
 use crate::abi::Direction;
 use crate::error::Result;
@@ -31,7 +30,7 @@ use crate::http::Site;
 use crate::log;
 use crate::plugin::{Host, Plugin};
 use crate::used::TASKS;
-use crate::vm::{Before, Tasks, Vm};
+use crate::vm::{Before, SharedVm, Tasks, Vm};
 use answer::{PASS, Ran, failed, failed_for_good};
 #[cfg(feature = "proxy-wasm")]
 pub(crate) use body::{Verdict, settle};
@@ -43,7 +42,7 @@ use stream::Stream;
 /// [`plugin!`](crate::plugin) makes one in each module. Natively a host makes them, one for each
 /// VM that it imitates.
 pub struct Driver<P: Plugin> {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     contexts: Contexts<P>,
     /// The callback that is about to be answered, and whether a task has let its stream go.
     answering: Cell<Option<(u32, Direction)>>,
@@ -81,7 +80,7 @@ impl<P: Plugin> Driver<P> {
             vm.higress.set(Some(true));
         }
         Self {
-            vm: Rc::new(vm),
+            vm: SharedVm::new(vm),
             contexts: Contexts::new(),
             answering: Cell::new(None),
             let_go: Cell::new(false),

@@ -1,14 +1,15 @@
 //! What the SDK keeps of a stream beside the author's filter.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
 use crate::memory::Scope;
-use crate::used::{Mark, Maybe, Part, RELAYS};
-use crate::vm::{Owner, Vm};
+use crate::used::RELAYS;
+use crate::vm::{Owner, SharedVm};
 
 /// How a body is given to its callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,16 +93,17 @@ pub(crate) struct Side {
     /// A task decides what becomes of the body, all of which is in the host.
     pub waiting: Cell<bool>,
     /// A task gets the body chunk by chunk.
-    pub relay: Maybe<RelaySlot>,
+    pub relay: RelaySlot,
 }
 
 /// The relay that a body goes through, if it does.
 #[derive(Debug, Default)]
-pub(crate) struct RelaySlot(RefCell<Option<Rc<RelayState>>>);
+pub(crate) struct RelaySlot(ManuallyDrop<RefCell<Option<Rc<RelayState>>>>);
 
-impl Part for RelaySlot {
-    fn mark() -> &'static Mark {
-        &RELAYS
+impl Drop for RelaySlot {
+    fn drop(&mut self) {
+        // Without the mark a module would drop relays with every stream, though there are none.
+        drop(self.end());
     }
 }
 
@@ -159,7 +161,7 @@ impl Control {
 /// What the views of one callback work on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'a> {
-    pub vm: &'a Rc<Vm>,
+    pub vm: &'a SharedVm,
     pub scope: &'a Scope<'a>,
     pub control: &'a Control,
 }

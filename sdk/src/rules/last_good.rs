@@ -16,7 +16,6 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::condition::Condition;
-use crate::used::{KEPT_RULES, Mark, Maybe, Part};
 
 /// How many plugins of one VM are kept; beyond it, what was configured longest ago goes.
 ///
@@ -30,16 +29,7 @@ pub(crate) type Kept = BTreeMap<Condition, Rc<Value>>;
 #[derive(Debug, Default)]
 pub(crate) struct LastGood {
     /// By plugin, the one configured last at the end.
-    plugins: Maybe<Plugins>,
-}
-
-#[derive(Debug, Default)]
-struct Plugins(RefCell<Vec<(Box<str>, Kept)>>);
-
-impl Part for Plugins {
-    fn mark() -> &'static Mark {
-        &KEPT_RULES
-    }
+    plugins: RefCell<Vec<(Box<str>, Kept)>>,
 }
 
 impl LastGood {
@@ -54,15 +44,14 @@ impl LastGood {
 
     /// The last good settings of a plugin's rule.
     pub fn find(&self, plugin: &str, condition: &Condition) -> Option<Rc<Value>> {
-        let plugins = self.plugins.0.borrow();
+        let plugins = self.plugins.borrow();
         let (_, kept) = plugins.iter().find(|(name, _)| **name == *plugin)?;
         kept.get(condition).cloned()
     }
 
     /// Keeps these rules for a plugin, and no others any more.
     pub fn keep(&self, plugin: &str, kept: Kept) {
-        KEPT_RULES.set();
-        let mut plugins = self.plugins.0.borrow_mut();
+        let mut plugins = self.plugins.borrow_mut();
         plugins.retain(|(name, _)| **name != *plugin);
         if plugins.len() >= PLUGINS {
             plugins.remove(0);
@@ -109,6 +98,6 @@ mod tests {
         assert_eq!(last.find("0", &rule("a")), Some(json!(2).into()));
         assert_eq!(last.find("1", &rule("a")), None);
         assert_eq!(last.find("2", &rule("a")), Some(json!(1).into()));
-        assert_eq!(last.plugins.0.borrow().len(), PLUGINS);
+        assert_eq!(last.plugins.borrow().len(), PLUGINS);
     }
 }

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use crate::call::{CallError, CallReply};
 use crate::table::Table;
-use crate::used::{CALLS, Mark, Part};
+use crate::used::CALLS;
 
 /// All calls of a VM that are not answered yet, by the number that the host gave them.
 ///
@@ -16,12 +16,6 @@ pub(crate) struct Calls {
     pending: RefCell<Table<Pending>>,
     /// Calls that the host has not answered, those included for which nobody waits.
     under_way: Cell<u32>,
-}
-
-impl Part for Calls {
-    fn mark() -> &'static Mark {
-        &CALLS
-    }
 }
 
 /// One call.

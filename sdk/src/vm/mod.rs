@@ -11,6 +11,7 @@ mod host_timer;
 mod naming;
 mod pool;
 mod ready;
+mod shared;
 mod tasks;
 mod timers;
 
@@ -22,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
 use crate::rules::last_good::LastGood;
 use crate::rules::lookup::Lookups;
-use crate::used::{Maybe, TASKS};
+use crate::used::TASKS;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
@@ -30,6 +31,7 @@ pub(crate) use deadlines::TimerId;
 pub(crate) use holds::Holds;
 pub(crate) use naming::Naming;
 pub(crate) use pool::Pool;
+pub(crate) use shared::SharedVm;
 pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
 pub(crate) use timers::Timers;
 
@@ -37,11 +39,11 @@ pub(crate) use timers::Timers;
 #[derive(Debug, Default)]
 pub(crate) struct Vm {
     pub arena: Arena,
-    pub calls: Maybe<Calls>,
+    pub calls: Calls,
     pub holds: Holds,
     pub pool: Pool,
-    pub tasks: Maybe<Tasks>,
-    pub timers: Maybe<Timers>,
+    pub tasks: Tasks,
+    pub timers: Timers,
     /// Rules that configurations may come back to.
     pub last_good: Rc<LastGood>,
     /// How rules ask for what they look at.

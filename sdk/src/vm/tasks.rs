@@ -4,16 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::ready::{Doorbell, Ready};
-use super::{Owner, Vm, while_current};
+use super::{Owner, SharedVm, Vm, while_current};
 use crate::abi::Direction;
 use crate::error::Result;
 use crate::http::Resume;
-use crate::used::{Mark, Part, TASKS};
+use crate::used::TASKS;
 
 /// A task as it is kept.
 pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = Result<Resume>>>>;
@@ -72,12 +71,6 @@ pub(crate) struct Tasks {
     woken: RefCell<Vec<u32>>,
 }
 
-impl Part for Tasks {
-    fn mark() -> &'static Mark {
-        &TASKS
-    }
-}
-
 struct Place {
     bell: Arc<Doorbell>,
     waker: Waker,
@@ -105,7 +98,7 @@ struct TakenOut {
 
 impl Tasks {
     /// Polls a new task for the first time, and keeps it if it waits.
-    pub fn start(vm: &Rc<Vm>, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
+    pub fn start(vm: &SharedVm, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
         let id = vm.tasks.insert(owner, purpose, task);
         // Whoever starts it goes on with a context of its own, which the poll may have left. That
         // one may have ended meanwhile.
@@ -120,7 +113,7 @@ impl Tasks {
 
     /// Starts a task that nothing waits for; an error that it ends with at once is logged, as one
     /// that it ends with later is.
-    pub fn spawn(vm: &Rc<Vm>, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
+    pub fn spawn(vm: &SharedVm, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
         TASKS.set();
         let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
         if let Started::Ended(Err(error)) = Self::start(vm, owner, Purpose::Nothing, task) {
@@ -130,7 +123,7 @@ impl Tasks {
 
     /// Polls one task, woken or not, until it waits for something else than itself. `None`: it
     /// still waits, or it is gone.
-    pub fn poll_one(vm: &Rc<Vm>, id: TaskId) -> Option<Result<Resume>> {
+    pub fn poll_one(vm: &SharedVm, id: TaskId) -> Option<Result<Resume>> {
         let tasks = &vm.tasks;
         loop {
             if !tasks.is(id) {
@@ -151,7 +144,7 @@ impl Tasks {
 
     /// Polls what was woken until nothing is, but for what has to be put off; `polled` gets every
     /// task that was.
-    pub fn run_ready(vm: &Rc<Vm>, mut polled: impl FnMut(Polled)) {
+    pub fn run_ready(vm: &SharedVm, mut polled: impl FnMut(Polled)) {
         let tasks = &vm.tasks;
         let Some(ready) = tasks.ready.get() else { return };
         while ready.any() {
@@ -255,7 +248,7 @@ impl Tasks {
     }
 
     /// `None`: there is no such task, or it is being polled already.
-    fn poll(&self, vm: &Rc<Vm>, place: u32) -> Option<Polled> {
+    fn poll(&self, vm: &SharedVm, place: u32) -> Option<Polled> {
         let TakenOut { mut future, waker, number, owner, purpose } = self.take_out(place)?;
         let context = owner.context;
         if vm.act_on(context).is_err() {
@@ -322,6 +315,7 @@ impl std::fmt::Debug for Tasks {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::rc::Rc;
 
     use super::*;
 

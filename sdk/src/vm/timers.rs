@@ -8,7 +8,6 @@ use super::deadlines::{Deadlines, TimerId};
 use super::host_timer::HostTimer;
 use crate::abi::host;
 use crate::error::Result;
-use crate::used::{Mark, Part, TASKS};
 
 /// Everything in a VM that waits for a time.
 ///
@@ -26,12 +25,6 @@ pub(crate) struct Timers {
     waiting: RefCell<Deadlines<Timer>>,
     hosts: RefCell<Vec<HostTimer>>,
     changed: Cell<bool>,
-}
-
-impl Part for Timers {
-    fn mark() -> &'static Mark {
-        &TASKS
-    }
 }
 
 #[derive(Debug)]
