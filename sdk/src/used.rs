@@ -20,6 +20,12 @@ pub(crate) static CALLS: Mark = Mark::new();
 /// Responses that go through a task.
 pub(crate) static RELAYS: Mark = Mark::new();
 
+/// Bodies that are held until they are whole.
+pub(crate) static WHOLE_BODIES: Mark = Mark::new();
+
+/// Edits of bodies that may change their length.
+pub(crate) static EDITS: Mark = Mark::new();
+
 /// Requests that become others, whose answers a task gets.
 pub(crate) static ROUTE_CALLS: Mark = Mark::new();
 

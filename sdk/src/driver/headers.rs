@@ -1,6 +1,5 @@
 //! Headers: what a filter answers to them.
 
-
 use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
@@ -10,7 +9,7 @@ use crate::http::{
     BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
 };
 use crate::plugin::{Host, Plugin};
-use crate::used::{RELAYS, ROUTE_CALLS, TASKS};
+use crate::used::{RELAYS, ROUTE_CALLS, TASKS, WHOLE_BODIES};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
 impl<P: Plugin> Driver<P> {
@@ -31,6 +30,10 @@ impl<P: Plugin> Driver<P> {
                 return self.reply_headers(stream, end_of_stream);
             }
             match self.run(stream, phase, work) {
+                // Here, so that a filter which never answers anything else has nothing of the rest.
+                Ran::Answered(HeadersAction::Continue) => {
+                    self.headers_go_on(stream, direction, end_of_stream)
+                }
                 Ran::Answered(action) => {
                     self.answer_headers(stream, direction, end_of_stream, action)
                 }
@@ -59,12 +62,7 @@ impl<P: Plugin> Driver<P> {
                 side.headers.set(HeadersState::Held);
                 HOLD_HEADERS
             }
-            HeadersAction::Continue => {
-                if !end_of_stream {
-                    self.note_length(stream, direction);
-                }
-                PASS
-            }
+            HeadersAction::Continue => self.headers_go_on(stream, direction, end_of_stream),
             HeadersAction::Replied(_) => PASS,
             HeadersAction::Detach => {
                 stream.filter = None;
@@ -86,11 +84,22 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
+    fn headers_go_on(&self, stream: &Stream<P>, direction: Direction, end_of_stream: bool) -> u32 {
+        stream.control.side(direction).headers.set(HeadersState::Sent);
+        if !end_of_stream {
+            self.note_length(stream, direction);
+        }
+        PASS
+    }
+
     /// Headers are about to be sent on. Their length is read where it is going to matter and the
     /// host does not tell it later: an edit of the whole body must not contradict it.
     pub(super) fn note_length(&self, stream: &Stream<P>, direction: Direction) {
         let side = stream.control.side(direction);
-        if direction == Direction::Response && side.mode.get() == BodyMode::Buffer {
+        if WHOLE_BODIES.is_set()
+            && direction == Direction::Response
+            && side.mode.get() == BodyMode::Buffer
+        {
             let scope = self.vm.arena.scope();
             side.sent_length.set(sent_length(&scope, Map::headers(direction)).unwrap_or_default());
         }

@@ -16,7 +16,7 @@ use super::windows::Windows;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
 use crate::error::{Error, Result};
-use crate::used::{ROUTE_CALLS, TASKS};
+use crate::used::{EDITS, ROUTE_CALLS, TASKS, WHOLE_BODIES};
 
 /// The part of a body that is passing now.
 ///
@@ -314,6 +314,7 @@ impl<'a> Chunk<'a> {
         };
         TASKS.set();
         ROUTE_CALLS.set();
+        WHOLE_BODIES.set();
         self.stream.0.control.on_reply.replace(Some(OnReply(Box::new(task))));
         Ok(BodyAction::Pass)
     }
@@ -381,6 +382,7 @@ impl<'a> Chunk<'a> {
     }
 
     fn set(&mut self, place: Place, data: &[u8], len: usize) -> Result<()> {
+        EDITS.set();
         self.writable()?;
         self.commit()?;
         if len != self.len && self.has_fixed_length() {

@@ -8,7 +8,7 @@ use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
 use crate::memory::Scope;
-use crate::used::RELAYS;
+use crate::used::{RELAYS, WHOLE_BODIES};
 use crate::vm::{Owner, SharedVm};
 
 /// How a body is given to its callback.
@@ -124,6 +124,15 @@ impl RelaySlot {
 }
 
 impl Side {
+    /// How the plugin wants the body.
+    #[inline]
+    pub fn choose(&self, mode: BodyMode) {
+        if mode == BodyMode::Buffer {
+            WHOLE_BODIES.set();
+        }
+        self.mode.set(mode);
+    }
+
     /// Lets nothing of this direction go on.
     pub fn refuse(&self) {
         self.refused.set(true);
@@ -139,7 +148,7 @@ impl Control {
     pub fn new(context: u32, root: u32, modes: [BodyMode; 2]) -> Self {
         let control = Self { context, root, ..Self::default() };
         for (side, mode) in control.sides.iter().zip(modes) {
-            side.mode.set(mode);
+            side.choose(mode);
         }
         control
     }

@@ -181,7 +181,7 @@ impl<'a> RequestHeaders<'a> {
     /// Chooses how the body of this request is given, instead of
     /// [`Filter::REQUEST_BODY`](crate::Filter::REQUEST_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.stream.0.control.side(Direction::Request).mode.set(mode);
+        self.stream.0.control.side(Direction::Request).choose(mode);
     }
 
     /// Holds the request until a task has ended. The task is dropped with its calls when the stream
@@ -238,7 +238,7 @@ impl<'a> ResponseHeaders<'a> {
     /// Chooses how the body of this response is given, instead of
     /// [`Filter::RESPONSE_BODY`](crate::Filter::RESPONSE_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.stream.0.control.side(Direction::Response).mode.set(mode);
+        self.stream.0.control.side(Direction::Response).choose(mode);
     }
 
     /// Holds the response until a task has ended; see [`RequestHeaders::wait`].
