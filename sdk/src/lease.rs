@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! A proxy runs a plugin in a VM for each worker. They elect a leader through
+//! A proxy runs a plugin in a VM for each worker, and Envoy in one more for its main thread, which
+//! gets no streams and may lead all the same. They elect a leader through
 //! [shared data](crate::shared), which every host has: a value says who leads and until when, and is
 //! only ever written with compare-and-swap. The leader writes it anew three times in a term. A
 //! candidate that finds the time passed takes it over.

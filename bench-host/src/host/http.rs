@@ -4,6 +4,7 @@
 //! `filter_manager.cc` and its wasm filter's `context.cc` (1.36).
 
 use std::mem;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use super::headers::HeaderMap;
 use super::misuse::LOST_FRAME;
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
+use super::settings::Profile;
 use super::stall::Stop;
 use super::stream::{Half, Iteration, Stream};
 use crate::engine::Callback;
@@ -37,6 +39,7 @@ impl Proxy {
 
     /// Delivers headers.
     pub fn headers(&mut self, context: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        let profile = self.host().settings.profile;
         let Some(stream) = self.stream(context) else { return };
         if stream.half(direction).aborted {
             return;
@@ -44,6 +47,9 @@ impl Proxy {
         let from_upstream = direction == Direction::Response && !stream.replied_locally;
         if from_upstream && stream.details.is_empty() {
             stream.details = "via_upstream".to_owned();
+        }
+        if direction == Direction::Request && profile == Profile::Envoy {
+            stream.client = forwarded_for(&headers);
         }
         let half = stream.half(direction);
         half.begun = true;
@@ -72,6 +78,7 @@ impl Proxy {
     /// Delivers a body frame.
     pub fn data(&mut self, context: u32, direction: Direction, frame: Bytes, end: bool) {
         let limit = self.buffer_limit(context);
+        let profile = self.host().settings.profile;
         let Some(half) = self.open_half(context, direction) else { return };
         half.complete = end;
         half.arrived = half.arrived.saturating_add(frame.len() as u64);
@@ -87,8 +94,12 @@ impl Proxy {
         half.held.push(frame);
         half.frame_waits |= stop_all.is_some();
         if half.held.len() > limit && stop_all != Some(true) {
-            // The filter does not see the frame that is too much.
-            self.too_large(context, direction);
+            let shows = profile == Profile::Envoy && direction == Direction::Request;
+            if shows && stop_all.is_none() {
+                self.show_too_much(context, end);
+            } else {
+                self.too_large(context, direction);
+            }
         } else if stop_all.is_none() {
             self.deliver(context, direction, end);
         }
@@ -144,6 +155,26 @@ impl Proxy {
     pub(super) fn open_half(&mut self, context: u32, direction: Direction) -> Option<&mut Half> {
         let half = self.stream(context)?.half(direction);
         (!half.aborted).then_some(half)
+    }
+
+    /// Shows the filter the frame with which a request became too large. The proxy's answer to that
+    /// waits until the filter returns, and a reply that the filter sends itself comes too late: only
+    /// its details are kept.
+    fn show_too_much(&mut self, context: u32, end: bool) {
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = true;
+        let half = &mut stream.request;
+        // Nothing of it goes on, whatever the filter says.
+        half.aborted = true;
+        half.in_body = true;
+        half.frame_open = true;
+        let size = u32::try_from(half.held.len()).unwrap_or(u32::MAX);
+        self.ask(context, Callback::RequestBody { context, size, end });
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = false;
+        stream.request.in_body = false;
+        stream.request.frame_open = false;
+        self.too_large(context, Direction::Request);
     }
 
     /// Shows the filter what `data` put in place, and acts on the answer.
@@ -211,6 +242,33 @@ impl Proxy {
             half.release();
         } else {
             half.stop(Iteration::StopSingle, Stop::of(callback, answer));
+        }
+    }
+}
+
+/// The last address of `x-forwarded-for`, without a port.
+fn forwarded_for(headers: &HeaderMap) -> Option<SocketAddr> {
+    let last = headers.iter().filter(|(name, _)| &name[..] == b"x-forwarded-for").last();
+    let (_, value) = last?;
+    let address = value.rsplit(|byte| *byte == b',').next()?;
+    let address: IpAddr = str::from_utf8(address).ok()?.trim().parse().ok()?;
+    Some(SocketAddr::new(address, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_address_is_the_client() {
+        let client = |values: &[&str]| {
+            let fields = values.iter().map(|value| (&b"x-forwarded-for"[..], value.as_bytes()));
+            forwarded_for(&fields.collect()).map(|client| client.to_string())
+        };
+        assert_eq!(client(&["10.0.0.1, 10.0.0.2"]), Some("10.0.0.2:0".to_owned()));
+        assert_eq!(client(&["10.0.0.1", "::1"]), Some("[::1]:0".to_owned()));
+        for none in [&[][..], &[""], &["10.0.0.1,"], &["unknown"]] {
+            assert_eq!(client(none), None, "{none:?}");
         }
     }
 }

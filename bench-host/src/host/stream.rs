@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -24,6 +25,9 @@ pub struct Stream {
     pub response: Half,
     /// `HTTP/1.1` or `HTTP/2`, as the property `request.protocol` shows it.
     pub protocol: &'static str,
+    /// Whom the request says that it is from, where the proxy believes it (Envoy's default, without
+    /// `use_remote_address`): the last address of `x-forwarded-for`.
+    pub client: Option<SocketAddr>,
     /// Filter state that plugins set as properties, under its path without the prefix `wasm.`.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Filter state of Envoy's own that plugins set, under its whole name.
@@ -45,6 +49,10 @@ pub struct Stream {
     pub charged: u64,
     /// How the response came to be: `via_upstream`, or what a local reply gave.
     pub details: String,
+    /// The proxy answers the request as soon as the filter returns, whatever the filter sends.
+    pub(super) reply_waits: bool,
+    /// What that answer's details have become.
+    pub(super) details_to_come: Option<String>,
     /// The plugin, or the proxy on its behalf, answered instead of the upstream.
     pub replied_locally: bool,
     /// The plugin's VM was dead when the stream needed it, and the stream failed with it.
@@ -150,6 +158,7 @@ impl Stream {
             request: Half { received: upstream, ..Half::default() },
             response: Half { received: downstream, ..Half::default() },
             protocol,
+            client: None,
             filter_state: BTreeMap::new(),
             envoy_state: BTreeMap::new(),
             span_tags: BTreeMap::new(),
@@ -160,6 +169,8 @@ impl Stream {
             started: 0,
             charged: 0,
             details: String::new(),
+            reply_waits: false,
+            details_to_come: None,
             replied_locally: false,
             failed: false,
             reset: false,
