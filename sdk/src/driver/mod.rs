@@ -133,9 +133,9 @@ impl<P: Plugin> Driver<P> {
     }
 
     fn with_stream<A>(&self, context: u32, pass: A, work: impl FnOnce(&mut Stream<P>) -> A) -> A {
-        let Some(mut stream) = self.contexts.take(context) else { return pass };
+        let Some((at, mut stream)) = self.contexts.take(context) else { return pass };
         let answer = work(&mut stream);
-        if let Some(gone) = self.contexts.put_back(context, stream) {
+        if let Some(gone) = self.contexts.put_back(context, at, stream) {
             self.retire(gone);
         }
         answer
