@@ -26,7 +26,7 @@ const SIZES: Results = Results {
 
 const MINIMAL: Results = Results {
     csv: "results/minimal.csv",
-    page: None,
+    page: Some("docs/new-plugin.md"),
     test: "sizes",
     columns: &[
         "plugin",
@@ -70,6 +70,11 @@ fn a_minimal_plugin_is_small_and_its_chunks_cost_next_to_nothing() {
         rows.push(format!("{name},{compiler},{bytes},{pages},{}", costs(&path)));
     }
     MINIMAL.check(&rows);
+}
+
+#[test]
+fn the_page_says_what_the_results_say() {
+    MINIMAL.check_page();
 }
 
 /// The folders of examples that become a module, each by its name.
