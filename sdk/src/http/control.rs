@@ -1,13 +1,15 @@
 //! What the SDK keeps of a stream beside the author's filter.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
 use crate::memory::Scope;
-use crate::vm::{Owner, Vm};
+use crate::used::{RELAYS, WHOLE_BODIES};
+use crate::vm::{Owner, SharedVm};
 
 /// How a body is given to its callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,16 +92,52 @@ pub(crate) struct Side {
     /// A task decides what becomes of the body, all of which is in the host.
     pub waiting: Cell<bool>,
     /// A task gets the body chunk by chunk.
-    pub relay: RefCell<Option<Rc<RelayState>>>,
+    pub relay: RelaySlot,
+}
+
+/// The relay that a body goes through, if it does.
+#[derive(Debug, Default)]
+pub(crate) struct RelaySlot(ManuallyDrop<RefCell<Option<Rc<RelayState>>>>);
+
+impl Drop for RelaySlot {
+    fn drop(&mut self) {
+        // Without the mark a module would drop relays with every stream, though there are none.
+        drop(self.end());
+    }
+}
+
+impl RelaySlot {
+    pub fn begin(&self, relay: Rc<RelayState>) {
+        self.0.replace(Some(relay));
+    }
+
+    /// The relay, where there is one.
+    pub fn get(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.borrow().clone() } else { None }
+    }
+
+    /// Takes it away; the answer is what it was.
+    pub fn end(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.take() } else { None }
+    }
 }
 
 impl Side {
+    /// How the plugin wants the body.
+    #[inline]
+    pub fn choose(&self, mode: BodyMode) {
+        if mode == BodyMode::Buffer {
+            WHOLE_BODIES.set();
+        }
+        self.mode.set(mode);
+    }
+
     /// Lets nothing of this direction go on.
     pub fn refuse(&self) {
         self.refused.set(true);
         self.given_away.set(true);
         self.waiting.set(false);
-        if let Some(relay) = self.relay.take() {
+        if let Some(relay) = self.relay.end() {
             relay.close();
         }
     }
@@ -109,7 +147,7 @@ impl Control {
     pub fn new(context: u32, root: u32, modes: [BodyMode; 2]) -> Self {
         let control = Self { context, root, ..Self::default() };
         for (side, mode) in control.sides.iter().zip(modes) {
-            side.mode.set(mode);
+            side.choose(mode);
         }
         control
     }
@@ -131,7 +169,7 @@ impl Control {
 /// What the views of one callback work on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'a> {
-    pub vm: &'a Rc<Vm>,
+    pub vm: &'a SharedVm,
     pub scope: &'a Scope<'a>,
     pub control: &'a Control,
 }
