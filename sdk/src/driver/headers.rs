@@ -119,7 +119,12 @@ impl<P: Plugin> Driver<P> {
             self.vm.holds.begin(stream.control.context, direction, length);
         }
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
-            Started::Waiting(_) => stop,
+            Started::Waiting(_) => {
+                if let Purpose::Headers(direction) = purpose {
+                    stream.control.side(direction).has_waited.set(true);
+                }
+                stop
+            }
             Started::Ended(result) => {
                 if self.goes_on(stream, purpose, &result) {
                     PASS

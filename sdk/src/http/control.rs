@@ -83,6 +83,8 @@ pub(crate) struct Side {
     pub length_changed: Cell<bool>,
     /// A part of the body was sent on, or dropped.
     pub has_passed: Cell<bool>,
+    /// The headers waited for a task, and everything behind them.
+    pub has_waited: Cell<bool>,
     /// The last chunk was given.
     pub ended: Cell<bool>,
     /// The body is not the filter's: a task has it, or will get it.
