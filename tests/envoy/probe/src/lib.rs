@@ -1,10 +1,13 @@
-//! Changes headers in body callbacks, whether or not it holds them, and says what it is told; or
-//! says again and again whether its VM leads.
+//! Changes headers in body callbacks, whether or not it holds them, and says what it is told; has
+//! headers wait for a task, and takes the body behind them as a whole; or says again and again
+//! whether its VM leads.
 
 use std::time::Duration;
 
-use chunkwise::http::{BodyAction, HeadersAction, RequestHeaders, ResponseHeaders};
-use chunkwise::{Chunk, Config, ConfigError, Filter, Plugin, PluginContext, Result};
+use chunkwise::http::{
+    BodyAction, BodyMode, HeadersAction, HeldHeaders, RequestHeaders, ResponseHeaders, Resume,
+};
+use chunkwise::{Chunk, Config, ConfigError, Filter, Plugin, PluginContext, Result, time};
 
 chunkwise::plugin!(Probe);
 
@@ -17,6 +20,8 @@ pub struct Probe {
     careful: bool,
     /// Whether it holds headers for the body.
     holds: bool,
+    /// Whether headers wait for a task.
+    waits: bool,
 }
 
 impl Plugin for Probe {
@@ -36,7 +41,12 @@ impl Plugin for Probe {
     fn configure(config: &Config<'_>) -> Result<Self, ConfigError> {
         let words = config.bytes()?;
         let has = |word: &[u8]| words.windows(word.len()).any(|window| window == word);
-        Ok(Self { leads: has(b"leads"), careful: has(b"careful"), holds: has(b"holds") })
+        Ok(Self {
+            leads: has(b"leads"),
+            careful: has(b"careful"),
+            holds: has(b"holds"),
+            waits: has(b"waits"),
+        })
     }
 
     fn filter(&self) -> Stream {
@@ -61,6 +71,12 @@ impl Probe {
     }
 }
 
+/// So long that whatever a client sends meanwhile has come.
+async fn a_while(_: HeldHeaders) -> Result<Resume> {
+    time::sleep(Duration::from_millis(150)).await?;
+    Ok(Resume::Continue)
+}
+
 /// One stream.
 #[derive(Debug)]
 pub struct Stream;
@@ -71,6 +87,10 @@ impl Filter<Probe> for Stream {
         plugin: &Probe,
         headers: &RequestHeaders<'_>,
     ) -> Result<HeadersAction> {
+        if plugin.waits {
+            headers.body_mode(BodyMode::Buffer);
+            return Ok(headers.wait(a_while));
+        }
         plugin.headers(headers.has_body())
     }
 
@@ -79,6 +99,10 @@ impl Filter<Probe> for Stream {
         plugin: &Probe,
         headers: &ResponseHeaders<'_>,
     ) -> Result<HeadersAction> {
+        if plugin.waits {
+            headers.body_mode(BodyMode::Buffer);
+            return Ok(headers.wait(a_while));
+        }
         plugin.headers(headers.has_body())
     }
 
