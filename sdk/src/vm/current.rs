@@ -32,8 +32,8 @@ struct Before(Option<(SharedVm, Owner)>);
 
 impl Drop for Before {
     fn drop(&mut self) {
-        let ended = CURRENT.replace(self.0.take());
-        drop(ended);
+        // Dropped when nothing is borrowed any more.
+        let _ended = CURRENT.replace(self.0.take());
     }
 }
 

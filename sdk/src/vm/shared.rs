@@ -39,6 +39,10 @@ impl Deref for SharedVm {
 
     #[inline]
     fn deref(&self) -> &Vm {
-        &self.0
+        #[cfg(not(target_arch = "wasm32"))]
+        let vm = &self.0;
+        #[cfg(target_arch = "wasm32")]
+        let vm = self.0;
+        vm
     }
 }
