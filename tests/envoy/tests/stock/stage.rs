@@ -287,7 +287,7 @@ fn cluster(name: &str, port: u16) -> Value {
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     });
-    if name == "upstream" {
+    if name.starts_with("upstream") {
         cluster["typed_extension_protocol_options"] =
             json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options});
     }
