@@ -10,4 +10,5 @@ mod server;
 #[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../stock/stage.rs"]
 mod stage;
+mod steps;
 mod storm;

@@ -43,7 +43,7 @@ pub struct Went {
 }
 
 /// All cases of a plugin.
-fn cases(subject: &Subject) -> Vec<Case> {
+pub fn cases(subject: &Subject) -> Vec<Case> {
     let mut cases = Vec::new();
     for http2 in [false, true] {
         let mut case = |fault, client, service| {

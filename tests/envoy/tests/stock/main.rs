@@ -9,4 +9,5 @@ mod held;
 mod properties;
 mod stage;
 mod told;
+mod versions;
 mod workers;

@@ -363,8 +363,6 @@ fn listener(plugin: &Plugin, attributes: &[&str]) -> Value {
     }
     json!({
         "name": name,
-        // As the bench host says of its own.
-        "traffic_direction": "INBOUND",
         "address": address(10000),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": http}]}],
     })
