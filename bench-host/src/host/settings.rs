@@ -112,6 +112,10 @@ pub struct Settings {
     pub cluster_name: String,
     /// The route.
     pub route_name: String,
+    /// `traffic_direction` of the listener, as the property `xds.listener_direction` shows it: 0
+    /// where none is configured, as `bench-host package` does, 1 for `INBOUND`, 2 for `OUTBOUND`
+    /// (`envoy.config.core.v3.TrafficDirection`).
+    pub listener_direction: u8,
     /// The proxy's node.
     pub node: Node,
     /// Where requests come from.
@@ -164,6 +168,10 @@ impl Settings {
             vm_id: String::new(),
             cluster_name: "upstream".to_owned(),
             route_name: "default".to_owned(),
+            listener_direction: match profile {
+                Profile::Envoy => 0,
+                Profile::Higress => 1,
+            },
             node: Node {
                 id: "bench-host".to_owned(),
                 cluster: "bench-host".to_owned(),

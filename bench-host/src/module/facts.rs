@@ -70,6 +70,20 @@ impl Facts {
         unknown.map(|import| format!("{}.{}", import.module, import.name)).collect()
     }
 
+    /// Whether this is a callback for headers that another ABI version has: 0.1.0 does not tell it
+    /// of the stream's end, and all others do. Proxies refuse the module, and so does the bench
+    /// host.
+    pub fn refused_callback(&self, export: &Export) -> bool {
+        let headers =
+            ["proxy_on_request_headers", "proxy_on_response_headers"].contains(&&*export.name);
+        let right = match self.abi {
+            None => return false,
+            Some(AbiVersion::V0_1_0) => "(i32, i32) -> i32",
+            Some(_) => "(i32, i32, i32) -> i32",
+        };
+        headers && export.kind == Kind::Function && export.signature != right
+    }
+
     /// Whether the module exports a function of this name.
     #[must_use]
     pub fn exports_function(&self, name: &str) -> bool {

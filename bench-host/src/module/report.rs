@@ -160,7 +160,11 @@ fn exports(out: &mut String, facts: &Facts) {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for (export, name) in facts.exports.iter().zip(names) {
         let signature = of_kind(export.kind, &export.signature);
-        line(out, format_args!("  {name:<width$}  {signature}"));
+        let note = match facts.refused_callback(export) {
+            true => "  not as under its ABI version; proxies refuse the module",
+            false => "",
+        };
+        line(out, format_args!("  {name:<width$}  {signature}{note}"));
     }
 }
 
@@ -293,6 +297,26 @@ mod tests {
           proxy_on_memory_allocate  (i32) -> i32
           _initialize               ()
         "#);
+    }
+
+    #[test]
+    fn header_callbacks_of_another_version_are_named() {
+        let listed = |version: &str, params: &str| {
+            let module = module(&format!(
+                r#"(module (memory (export "memory") 1)
+                    (func (export "proxy_abi_version_{version}"))
+                    (func (export "proxy_on_log") (param i32))
+                    (func (export "proxy_on_response_headers") (param {params}) (result i32)
+                        (i32.const 0)))"#
+            ));
+            let text = text(&module);
+            let refused: Vec<_> = text.lines().filter(|line| line.contains("refuse")).collect();
+            refused.join("\n")
+        };
+        assert_eq!(listed("0_1_0", "i32 i32"), "");
+        assert_eq!(listed("0_2_1", "i32 i32 i32"), "");
+        insta::assert_snapshot!(listed("0_1_0", "i32 i32 i32"), @"  proxy_on_response_headers  (i32, i32, i32) -> i32  not as under its ABI version; proxies refuse the module");
+        insta::assert_snapshot!(listed("0_2_1", "i32 i32"), @"  proxy_on_response_headers  (i32, i32) -> i32  not as under its ABI version; proxies refuse the module");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::numbers::{count, counted, duration, share};
 use super::warnings::plain;
 use super::{PAGE, ResultFile};
+use crate::host::Profile;
 use crate::measure::Phase;
 use crate::units::format_bytes;
 
@@ -116,6 +117,13 @@ fn memory(result: &ResultFile) -> Vec<String> {
     let books = [("live", heap.live_bytes), ("peak", heap.live_peak), ("arena", heap.arena_bytes)];
     let books = books.into_iter().filter_map(|(name, bytes)| Some((name, bytes?)));
     facts.extend(books.map(|(name, bytes)| format!("{name} {}", format_bytes(bytes))));
+    let workers = result.options.as_ref().map_or(1, |options| options.workers);
+    if workers > 1 {
+        facts.push("all workers together".to_owned());
+        if heap.pages_peak > 0 && result.host.profile == Profile::Envoy.name() {
+            facts.push("one VM more in Envoy's main thread".to_owned());
+        }
+    }
     facts
 }
 

@@ -136,6 +136,23 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_several_workers_is_not_all_of_a_proxys() {
+        let said = |profile: &str, workers| {
+            let mut result = fixture::busy();
+            profile.clone_into(&mut result.host.profile);
+            if let Some(options) = &mut result.options {
+                options.workers = workers;
+            }
+            let text = text(&result);
+            ["all workers together", "one VM more in Envoy's main thread"]
+                .map(|what| text.contains(what))
+        };
+        assert_eq!(said("envoy", 1), [false, false]);
+        assert_eq!(said("envoy", 2), [true, true]);
+        assert_eq!(said("higress", 2), [true, false]);
+    }
+
+    #[test]
     fn what_was_not_taken_down_is_a_dash() {
         insta::assert_snapshot!(text(&fixture::bare()), @r"
         plugin    upload

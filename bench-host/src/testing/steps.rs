@@ -4,11 +4,17 @@ use bytes::Bytes;
 
 use super::{Outcome, Seen, TestHost};
 use crate::engine::Fault;
-use crate::host::{Direction, HeaderMap, Proxy, Received, StreamId};
+use crate::host::{Direction, HeaderMap, LocalReply, Proxy, Received, StreamId};
+
+/// What Envoy answers where an upstream resets a stream.
+const RESET: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: remote reset";
 
 impl TestHost {
     /// Opens an HTTP/2 stream of which nothing has arrived yet. Nothing happens on it by itself:
-    /// the test delivers what client and upstream send, whether or not the plugin holds it.
+    /// the test delivers what client and upstream send, whether or not the plugin holds it. What it
+    /// delivers after the response has ended, or after the stream was cut off, reaches nobody: a
+    /// proxy has no stream any more, even where the request goes on.
     ///
     /// ```
     /// use std::time::Duration;
@@ -92,19 +98,40 @@ impl TestHost {
         Some(Seen::so_far(&stream.half(direction).received))
     }
 
+    /// The upstream resets its side. Where no response has begun, the plugin gets the proxy's own,
+    /// 503; where it holds the headers of one, the proxy answers past it; otherwise the response is
+    /// cut off. The details are Envoy's.
+    ///
+    /// # Errors
+    /// [`Fault`] when the plugin trapped or panicked.
+    pub fn upstream_resets(&mut self, stream: StreamId) -> Result<(), Fault> {
+        let began = self.slot.stream(stream).is_some_and(|stream| stream.response.begun);
+        let when = if began { "after" } else { "before" };
+        let details = format!("upstream_reset_{when}_response_started{{remote_reset}}");
+        let reply = LocalReply::new(503, &details, Bytes::from_static(RESET.as_bytes()));
+        self.step(stream, |proxy| proxy.reply(stream.context, reply))
+    }
+
     /// Ends a stream, whether its messages have ended or the client has gone: access log, done,
     /// delete. `None` when it was not open.
+    ///
+    /// The details of a stream whose response has not ended are Envoy's for a client that resets
+    /// it, `http2.remote_reset`.
     ///
     /// # Errors
     /// [`Fault`] when the plugin trapped or panicked.
     pub fn close(&mut self, stream: StreamId) -> Result<Option<Outcome>, Fault> {
+        if let Some(left) = self.slot.stream(stream).filter(|stream| !stream.is_over()) {
+            "http2.remote_reset".clone_into(&mut left.details);
+        }
         let closed = self.slot.close(stream);
         self.slot.note_faults(None);
         self.untold().map_or(Ok(closed.map(Outcome::of)), Err)
     }
 
     fn step(&mut self, stream: StreamId, step: impl FnOnce(&mut Proxy)) -> Result<(), Fault> {
-        if let Some(proxy) = self.slot.proxy(stream) {
+        let over = self.slot.stream(stream).is_none_or(|stream| stream.is_over());
+        if let Some(proxy) = self.slot.proxy(stream).filter(|_| !over) {
             step(proxy);
         }
         self.slot.note_faults(None);

@@ -90,7 +90,7 @@ fn one_of_another_type_is_refused_and_a_missing_one_is_none() {
         let host = Host::new(Settings::new(Profile::Envoy), &World::default());
         let error = plugin.guest(host).map(drop).unwrap_err().to_string();
         assert!(
-            error.contains(&format!("its {name} is (i64), and not what the ABI says")),
+            error.contains(&format!("its {name} is (i64), and not what its ABI version says")),
             "{error}"
         );
     }
@@ -103,7 +103,8 @@ fn one_of_another_type_is_refused_and_a_missing_one_is_none() {
 
 #[test]
 fn headers_of_the_first_abi_do_not_say_whether_they_end() {
-    let text = r#"(func (export "proxy_on_request_headers") (param i32 i32) (result i32)
+    let text = r#"(func (export "proxy_abi_version_0_1_0"))
+        (func (export "proxy_on_request_headers") (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1)))"#;
     let plugin = WasmPlugin::compile(&module(text), LIMITS).unwrap();
     let headers = Callback::RequestHeaders { context: 40, count: 2, end: true };

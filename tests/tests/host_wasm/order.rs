@@ -151,9 +151,35 @@ fn a_plugin_without_callbacks_lets_everything_pass() {
 fn a_callback_of_another_type_is_refused() {
     let body = r#"(func (export "proxy_on_request_headers") (param i64) (result i32)
         (unreachable))"#;
-    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_request_headers is (i64) -> i32, and not what the ABI says; proxies refuse it too");
+    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_request_headers is (i64) -> i32, and not what its ABI version says; proxies refuse it too");
     let body = r#"(func (export "proxy_on_log") (result i32) (unreachable))"#;
-    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_log is () -> i32, and not what the ABI says; proxies refuse it too");
+    insta::assert_snapshot!(start_error(&module(body)), @"the plugin does not load: its proxy_on_log is () -> i32, and not what its ABI version says; proxies refuse it too");
+}
+
+#[test]
+fn header_callbacks_have_the_parameters_of_their_abi_version() {
+    let callback = |name: &str, params: &str| {
+        format!(
+            r#"(func (export "proxy_on_{name}_headers") (param {params}) (result i32)
+                (i32.const 0))"#
+        )
+    };
+    for (version, right, wrong) in
+        [("0_1_0", "i32 i32", "i32 i32 i32"), ("0_2_0", "i32 i32 i32", "i32 i32")]
+    {
+        let marker = format!(r#"(func (export "proxy_abi_version_{version}"))"#);
+        for wrong_one in ["request", "response"] {
+            let guest = |params| {
+                let other = if wrong_one == "request" { "response" } else { "request" };
+                [&*marker, &*callback(wrong_one, params), &*callback(other, right)].concat()
+            };
+            assert_eq!(host(&guest(right)).send(Call::get("/")).unwrap().details, "via_upstream");
+            let error = start_error(&module(&guest(wrong))).to_string();
+            let params = wrong.replace(' ', ", ");
+            let says = format!("its proxy_on_{wrong_one}_headers is ({params}) -> i32");
+            assert!(error.contains(&says), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use wasmtime::{Instance, Store, TypedFunc};
 use super::caller::State;
 use super::run::Runner;
 use crate::engine::{Callback, Fault, StartError};
+use crate::module::AbiVersion;
 
 /// The callbacks that the module has; each is looked up once for an instance.
 pub(super) struct Exports {
@@ -67,7 +68,7 @@ fn sound<F>(
     Err(StartError::Module {
         what: "load",
         reason: format!(
-            "its {name} is ({params}){results}, and not what the ABI says; proxies refuse it too"
+            "its {name} is ({params}){results}, and not what its ABI version says; proxies refuse it too"
         ),
     })
 }
@@ -77,8 +78,15 @@ impl Exports {
     ///
     /// # Errors
     /// [`StartError::Module`] for a callback of another type than the ABI's, which the C++ host
-    /// refuses as well ("Bad function signature").
-    pub fn of(store: &mut Store<State>, instance: &Instance) -> Result<Self, StartError> {
+    /// refuses as well ("Bad function signature"). Those for headers have two parameters under ABI
+    /// 0.1.0 and three from 0.2.0 on; a module that names no version may have either.
+    pub fn of(
+        store: &mut Store<State>,
+        instance: &Instance,
+        abi: Option<AbiVersion>,
+    ) -> Result<Self, StartError> {
+        let may_have_end = abi != Some(AbiVersion::V0_1_0);
+        let may_lack_end = matches!(abi, None | Some(AbiVersion::V0_1_0));
         macro_rules! typed {
             ($name:literal) => {{
                 let function = instance.get_typed_func(&mut *store, $name).ok();
@@ -89,6 +97,8 @@ impl Exports {
             ($name:literal) => {{
                 let with_end = instance.get_typed_func(&mut *store, $name).ok();
                 let without = instance.get_typed_func(&mut *store, $name).ok();
+                let with_end = with_end.filter(|_| may_have_end);
+                let without = without.filter(|_| may_lack_end);
                 let function = with_end
                     .map(HeadersCallback::WithEnd)
                     .or_else(|| without.map(HeadersCallback::WithoutEnd));

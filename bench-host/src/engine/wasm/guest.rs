@@ -15,6 +15,7 @@ use super::{Limits, WasmPlugin, imports};
 use crate::engine::{Callback, Fault, Guest, Heap, HeapBooks, StartError};
 use crate::host::Host;
 use crate::measure::{Allocations, Gauge};
+use crate::module::AbiVersion;
 
 /// A plugin in a wasmtime instance.
 pub struct WasmGuest {
@@ -58,7 +59,9 @@ impl WasmPlugin {
         let allocate = allocate.ok_or_else(|| {
             missing("it exports neither malloc nor proxy_on_memory_allocate as (i32) -> i32")
         })?;
-        let exports = Exports::of(store, &instance)?;
+        let mut functions = self.module.exports().filter(|export| export.ty().func().is_some());
+        let abi = functions.find_map(|export| AbiVersion::from_marker(export.name()));
+        let exports = Exports::of(store, &instance, abi)?;
         store.data_mut().memory = Some(memory);
         store.data_mut().allocate = Some(Arc::new(allocate));
         runner.memory = Some(memory);

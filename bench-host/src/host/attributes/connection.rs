@@ -10,9 +10,6 @@ use crate::host::stream::Stream;
 /// The number of the one connection that streams come on.
 pub(super) const CONNECTION: Value<'static> = Value::Uint(1);
 
-/// `INBOUND` of `envoy.config.core.v3.TrafficDirection`.
-pub(super) const LISTENER_DIRECTION: Value<'static> = Value::Int(1);
-
 /// The proxy's own port on the connection to the upstream.
 const UPSTREAM_LOCAL_PORT: u16 = 40_000;
 
@@ -68,7 +65,7 @@ pub(super) fn xds<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>> {
         b"cluster_name" | b"cluster_metadata" if !has_cluster => return None,
         b"cluster_name" => Value::text(&view.settings.cluster_name),
         b"route_name" => Value::text(&view.settings.route_name),
-        b"listener_direction" => LISTENER_DIRECTION,
+        b"listener_direction" => Value::Int(view.settings.listener_direction.into()),
         b"virtual_host_name" | b"filter_chain_name" => Value::text(""),
         b"cluster_metadata"
         | b"route_metadata"
@@ -100,7 +97,7 @@ pub(super) fn token<'a>(view: &Attributes<'a>, name: &[u8]) -> Option<Value<'a>>
         _ if !view.is_higress() => return None,
         b"plugin_vm_memory" => Value::Uint(view.memory),
         b"node" => Value::Message(Message::Node(&settings.node)),
-        b"listener_direction" => LISTENER_DIRECTION,
+        b"listener_direction" => Value::Int(settings.listener_direction.into()),
         b"listener_metadata" => Value::Message(Message::Metadata),
         b"cluster_name"
         | b"cluster_metadata"

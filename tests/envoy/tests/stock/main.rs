@@ -9,5 +9,6 @@ mod held;
 mod properties;
 mod stage;
 mod told;
+mod versions;
 mod waits;
 mod workers;

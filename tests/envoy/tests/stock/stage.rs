@@ -287,7 +287,7 @@ fn cluster(name: &str, port: u16) -> Value {
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
     });
-    if name == "upstream" {
+    if name.starts_with("upstream") {
         cluster["typed_extension_protocol_options"] =
             json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options});
     }
@@ -363,8 +363,6 @@ fn listener(plugin: &Plugin, attributes: &[&str]) -> Value {
     }
     json!({
         "name": name,
-        // As the bench host says of its own.
-        "traffic_direction": "INBOUND",
         "address": address(10000),
         "filter_chains": [{"filters": [{"name": "http", "typed_config": http}]}],
     })
