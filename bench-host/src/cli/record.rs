@@ -51,7 +51,7 @@ struct ProxyArguments {
     #[arg(long, value_name = "URL")]
     upstream: Option<UpstreamAddress>,
     /// Where the requests come from; with port 0 a free one, which stderr says.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", conflicts_with = "traffic")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address, conflicts_with = "traffic")]
     listen: SocketAddr,
     /// Stop after so many exchanges.
     #[arg(long, value_name = "N", conflicts_with = "traffic")]
@@ -209,6 +209,10 @@ fn size(text: &str) -> Result<NonZeroUsize, String> {
     NonZeroUsize::new(size).ok_or_else(|| "must not be zero".to_owned())
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "not an IP address and a port, such as 127.0.0.1:9000".to_owned())
+}
+
 /// A number and `s`, `m` or `h`.
 fn time(text: &str) -> Result<Duration, String> {
     /// Longer than any recording: a year of hours.
@@ -232,6 +236,14 @@ fn time(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_to_listen_at_is_an_address_with_a_port() {
+        assert_eq!(address("127.0.0.1:9000"), Ok(([127, 0, 0, 1], 9000).into()));
+        for text in ["9000", "localhost:9000", "127.0.0.1"] {
+            assert!(address(text).unwrap_err().ends_with("such as 127.0.0.1:9000"), "{text}");
+        }
+    }
 
     #[test]
     fn times_have_a_unit() {

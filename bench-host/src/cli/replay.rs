@@ -149,6 +149,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             (Failure::Configuration(message), Some(path)) => {
                 Failure::Configuration(format!("{}: {message}", path.display()))
             }
+            (Failure::Configuration(message), None) => {
+                Failure::Configuration(format!("{message} (there is no --config)"))
+            }
             (failure, _) => failure,
         }
     })?;

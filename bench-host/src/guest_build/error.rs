@@ -25,7 +25,8 @@ pub enum GuestBuildError {
     /// The name is no path and there is no workspace to look in.
     #[error(
         "{example:?} is no folder with a Cargo.toml, and no Cargo.toml with [workspace] in {} or \
-         above it has examples: give the path of the plugin's folder",
+         above it has examples: run this in a clone for its examples, or give the path of a \
+         plugin's folder",
         .from.display()
     )]
     NoWorkspace {
@@ -152,7 +153,7 @@ mod tests {
         insta::assert_snapshot!(messages.join("\n"), @r#"
         there is no example "helo" in examples: it has hello, mask
         there is no example "helo" in examples: it has none
-        "hello" is no folder with a Cargo.toml, and no Cargo.toml with [workspace] in /home or above it has examples: give the path of the plugin's folder
+        "hello" is no folder with a Cargo.toml, and no Cargo.toml with [workspace] in /home or above it has examples: run this in a clone for its examples, or give the path of a plugin's folder
         plugins/hello holds no Cargo.toml: give the folder of a plugin's package
         cargo knows no package in plugins/hello: a plugin needs a [package] of its own
         cannot run cargo: entity not found; building a plugin needs Rust's cargo and rustc, see https://rustup.rs, or name cargo in the variable CARGO

@@ -32,6 +32,9 @@ pub enum EndpointError {
     /// What stands behind the colon is none.
     #[error("not a port from 1 to 65535")]
     Port,
+    /// It is a URL.
+    #[error("not a place but a URL; write HOST:PORT, without scheme and path")]
+    Url,
     /// The host is neither an address nor a name.
     #[error("the host is neither an IP address nor a name of letters, digits, `-`, `_` and dots")]
     Host,
@@ -64,6 +67,9 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if text.contains("://") {
+            return Err(EndpointError::Url);
+        }
         let (host, port) = text.rsplit_once(':').ok_or(EndpointError::NoPlace)?;
         let port = match port.parse() {
             Ok(port) if port != 0 => port,
@@ -133,6 +139,8 @@ mod tests {
             ("localhost:", EndpointError::Port),
             ("localhost:0", EndpointError::Port),
             ("localhost:65536", EndpointError::Port),
+            ("http://127.0.0.1:80", EndpointError::Url),
+            ("http://a.example", EndpointError::Url),
             (":80", EndpointError::Host),
             ("[localhost]:80", EndpointError::Host),
             ("a b:80", EndpointError::Host),

@@ -68,11 +68,18 @@ fn crashes(lines: &mut Vec<String>, result: &ResultFile) {
         "crashed".to_owned()
     };
     lines.push(format!("the plugin {which} {place}, in {callback}: {reason}"));
-    let frames = first.stack.iter().take(FRAMES).enumerate();
+    let above = above_the_plugin(&first.stack);
+    let frames = first.stack.iter().enumerate().skip(above).take(FRAMES);
     lines.extend(frames.map(|(depth, frame)| format!("  {depth:>2}: {}", plain(frame))));
-    if let Some(more @ 1..) = first.stack.len().checked_sub(FRAMES) {
+    if let Some(more @ 1..) = first.stack.len().checked_sub(above + FRAMES) {
         lines.push(format!("  and {}", counted(more as u64, "more frame", "more frames")));
     }
+}
+
+/// How many frames Rust's handling of a panic has above that which panicked: often more than are
+/// shown, so that nothing of the plugin would be.
+fn above_the_plugin(stack: &[String]) -> usize {
+    stack.iter().position(|frame| frame.contains("rust_begin_unwind")).map_or(0, |depth| depth + 1)
 }
 
 fn log(lines: &mut Vec<String>, result: &ResultFile) {
@@ -129,6 +136,16 @@ mod tests {
     #[test]
     fn nothing_to_warn_of() {
         assert_eq!(warnings(&fixture::busy()), [""; 0]);
+    }
+
+    #[test]
+    fn the_stack_of_a_panic_begins_where_it_was_raised() {
+        let frame = |name: &str| name.to_owned();
+        let mut stack: Vec<_> = (0..9).map(|depth| format!("std::panicking::f{depth}")).collect();
+        stack.push(frame("__rustc::rust_begin_unwind"));
+        assert_eq!(above_the_plugin(&stack[..9]), 0);
+        stack.push(frame("core::panicking::panic_fmt"));
+        assert_eq!(above_the_plugin(&stack), 10);
     }
 
     #[test]

@@ -94,6 +94,10 @@ fn what_a_gateway_does_not_run_is_left_out() {
     note: no higress.yaml: Higress's WasmPlugin has no field for allow_on_headers_stop_iteration, and the plugin's streams would wait for ever: build the module for ABI 0.2.100
     note: no istio.yaml: Istio's WasmPlugin has no field for allow_on_headers_stop_iteration, and the plugin's streams would wait for ever
     ");
+    // What an earlier run wrote is not taken for a part of this one.
+    assert_eq!(folder.run("package edit.wasm --out older").code, 0);
+    let output = folder.run("package edit.wasm --out older --allow-stop-iteration");
+    assert_eq!(output.stderr.matches("the one that is there is of an earlier run").count(), 2);
     // Under Higress's own ABI they wait without being asked to.
     let output = folder.run("package own.wasm --out own --allow-stop-iteration --only higress");
     assert_eq!(output.code, 0);
@@ -133,7 +137,10 @@ fn arguments_that_make_no_sense_are_refused() {
         ("--image a/b@sha256:00", "leave the digest out"),
         ("--env A", "write NAME=VALUE"),
         ("--name=", "must have 1 to 256 characters"),
-        ("--cluster upstream=127.0.0.1:1", "there are two clusters named \"upstream\""),
+        ("--cluster upstream=127.0.0.1:1", "is the one that requests go to"),
+        ("--cluster a=b:1 --cluster a=b:2", "there are two clusters named \"a\""),
+        ("--listen 127.0.0.1:9901", "port 9901 is that of Envoy's admin interface"),
+        ("--upstream http://127.0.0.1:8080", "not a place but a URL; write HOST:PORT"),
         ("--only kong", "possible values: envoy, higress, istio, oci"),
     ] {
         let output = folder.run(&format!("package edit.wasm --out out {arguments}"));

@@ -16,7 +16,7 @@ fn a_configuration_that_is_refused() {
     folder.write("config.json", "{}");
     let replay = "replay plugin.wasm --traffic traffic.jsonl";
     assert_snapshot!(folder.fails(4, &format!("{replay} --config config.json")), @"config.json: the plugin refused its configuration; it logged: no rules in the configuration");
-    assert_snapshot!(folder.fails(4, replay), @"the plugin refused its configuration; it logged: no rules in the configuration");
+    assert_snapshot!(folder.fails(4, replay), @"the plugin refused its configuration; it logged: no rules in the configuration (there is no --config)");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Service {
         let call = self.client.post(&self.path).header("content-type", "application/json");
         let reply = call.body(question).send().await?;
         if !reply.is_success() {
-            return Err(Error::Plugin("its status is one of failure"));
+            return Err(Error::Plugin("its status is not 2xx"));
         }
         Ok(reply.json::<Verdict>()?.flagged)
     }

@@ -160,7 +160,8 @@ impl<P: Plugin> Driver<P> {
 fn late(requests: u64) {
     crate::warn!(
         "no fresh VM although it is time for one: after {requests} requests and with {} KiB of \
-         memory, there is always a stream open or a call under way",
+         memory, there is always a stream open or a call under way, or this VM is less than two \
+         seconds old",
         memory_size() / 1024
     );
 }

@@ -17,6 +17,9 @@ use crate::package::{
     runs_somewhere, settings,
 };
 
+/// The port of the bootstrap's admin interface, at which Envoy could not bind a listener too.
+const ADMIN_PORT: u16 = 9901;
+
 /// Write what gateways want beside a module: an image and manifests.
 ///
 /// The module is looked at first, and not run. What it cannot run on is left out, and the reason is
@@ -107,7 +110,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             if chosen {
                 return Err(Failure::Input(message));
             }
-            eprintln!("note: {message}");
+            let older = match arguments.out.join(what.path()).exists() {
+                true => {
+                    "; the one that is there is of an earlier run and does not belong to this one"
+                }
+                false => "",
+            };
+            eprintln!("note: {message}{older}");
             continue;
         }
         for (path, content) in arguments.files(*what, &image, &configuration)? {
@@ -188,13 +197,20 @@ impl Arguments {
     }
 
     fn bootstrap(&self, configuration: &str) -> Result<Bootstrap, Failure> {
-        let mut names = vec!["upstream"];
+        let mut names = Vec::new();
         for cluster in &self.envoy.cluster {
-            if names.contains(&cluster.name.as_str()) {
-                let name = &cluster.name;
+            let name = &cluster.name;
+            if name == "upstream" {
+                return Err(Failure::Input(
+                    "the cluster \"upstream\" is the one that requests go to (--upstream); the \
+                     plugin may call it, but --cluster needs another name"
+                        .to_owned(),
+                ));
+            }
+            if names.contains(&name) {
                 return Err(Failure::Input(format!("there are two clusters named {name:?}")));
             }
-            names.push(&cluster.name);
+            names.push(name);
         }
         Ok(Bootstrap {
             name: self.name(),
@@ -236,6 +252,9 @@ fn name(text: &str) -> Result<String, String> {
 fn address(text: &str) -> Result<Endpoint, String> {
     let endpoint: Endpoint = text.parse().map_err(|error| format!("{error}"))?;
     match endpoint.is_address() {
+        true if endpoint.port() == ADMIN_PORT => {
+            Err(format!("port {ADMIN_PORT} is that of Envoy's admin interface; choose another"))
+        }
         true => Ok(endpoint),
         false => Err("Envoy listens at an IP address, not at a name".to_owned()),
     }

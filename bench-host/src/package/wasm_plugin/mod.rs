@@ -79,7 +79,8 @@ impl WasmPlugin {
     pub fn istio(&self) -> String {
         let notes = match self.failure_policy {
             FailurePolicy::FailReload => {
-                "# FAIL_RELOAD is newer than the others: older resources of Istio refuse it.\n"
+                "# FAIL_RELOAD is newer than the others: older resources of Istio refuse it. It \
+                 is for\n# crashes alone: a plugin that wants a fresh VM is not told of it here.\n"
             }
             _ => "",
         };
