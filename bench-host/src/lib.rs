@@ -10,6 +10,7 @@ pub mod engine;
 #[cfg(feature = "wasm")]
 pub mod guest_build;
 pub mod host;
+pub mod leak;
 pub mod measure;
 #[cfg(feature = "wasm")]
 pub mod module;
