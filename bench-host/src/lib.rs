@@ -5,6 +5,8 @@
 //! everything about modules, `cli` the command line.
 
 #[cfg(feature = "cli")]
+pub mod budget;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
 #[cfg(feature = "wasm")]

@@ -285,6 +285,20 @@ pub struct LogExcerpt {
     pub dropped: u64,
 }
 
+impl HostInfo {
+    /// A host that counts instructions.
+    #[cfg(feature = "cli")]
+    pub(crate) fn new(profile: &str, (engine, version): (&str, &str), cpu: &str) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            engine: engine.to_owned(),
+            engine_version: version.to_owned(),
+            cpu: cpu.to_owned(),
+            fuel: true,
+        }
+    }
+}
+
 impl ResultFile {
     /// The version of the format.
     pub const SCHEMA: u32 = 1;
