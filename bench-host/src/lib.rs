@@ -5,11 +5,14 @@
 //! everything about modules, `cli` the command line.
 
 #[cfg(feature = "cli")]
+pub mod budget;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
 #[cfg(feature = "wasm")]
 pub mod guest_build;
 pub mod host;
+pub mod leak;
 pub mod measure;
 #[cfg(feature = "wasm")]
 pub mod module;

@@ -1,4 +1,4 @@
-//! What a plugin may use before it is stopped, as options.
+//! What a plugin may use before it is stopped, as options. The command `limits` is in `budget.rs`.
 
 use std::time::Duration;
 

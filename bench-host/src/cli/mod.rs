@@ -1,5 +1,6 @@
 //! The command line.
 
+mod budget;
 mod build;
 mod demo;
 mod failure;
@@ -36,6 +37,7 @@ enum Command {
     Build(build::Arguments),
     Demo(demo::Arguments),
     Inspect(inspect::Arguments),
+    Limits(Box<budget::Arguments>),
     Package(Box<package::Arguments>),
     Peers(peers::Arguments),
     Record(Box<record::Arguments>),
@@ -50,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Limits(arguments) => budget::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),
         Command::Record(arguments) => record::run(*arguments),

@@ -163,13 +163,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     crash.map_or(Ok(()), Err)
 }
 
-/// Replays, and makes the result of it; the failure beside it is that of a plugin that crashed.
-pub(super) fn measured(
-    module: &Module,
-    traffic: &Traffic,
-    mut options: Options,
-    passes: Passes,
-) -> Result<(ResultFile, Option<Failure>), Failure> {
+/// Checks that the proxy takes the module, and lets its settings follow from what that declares.
+pub(super) fn prepare(module: &Module, options: &mut Options) -> Result<(), Failure> {
     module
         .facts
         .loadable()
@@ -183,6 +178,17 @@ pub(super) fn measured(
         )));
     }
     settings.adapt_to(&module.facts);
+    Ok(())
+}
+
+/// Replays, and makes the result of it; the failure beside it is that of a plugin that crashed.
+pub(super) fn measured(
+    module: &Module,
+    traffic: &Traffic,
+    mut options: Options,
+    passes: Passes,
+) -> Result<(ResultFile, Option<Failure>), Failure> {
+    prepare(module, &mut options)?;
     // With several plugins about, it matters which one failed.
     let named = |failure| match failure {
         Failure::Plugin(message) => {
@@ -212,17 +218,17 @@ fn crashed(run: &Run) -> Option<Failure> {
     Some(Failure::Plugin(format!("{request}{}{times}", crash.fault)))
 }
 
-fn read(path: &Path) -> Result<Bytes, Failure> {
+pub(super) fn read(path: &Path) -> Result<Bytes, Failure> {
     fs::read(path).map(Bytes::from).map_err(|error| Failure::file("read", path, &error))
 }
 
-fn size(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn size(text: &str) -> Result<NonZeroUsize, String> {
     let size = parse_size(text).map_err(|error| error.to_string())?;
     let size = usize::try_from(size).map_err(|_| "too large for this machine".to_owned())?;
     NonZeroUsize::new(size).ok_or_else(|| "must not be zero".to_owned())
 }
 
-fn workers(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     /// More threads than any proxy has.
     const MOST: usize = 1_024;
     let workers: NonZeroUsize = text.parse().map_err(|_| "not a number above zero".to_owned())?;

@@ -10,6 +10,7 @@ use super::worker::Worker;
 use super::{Options, ReplayError};
 use crate::engine::{HeapBooks, Plugin};
 use crate::host::{Clock, Crash, LogLine, Shared, World, canary};
+use crate::leak::{self, LeakCheck};
 use crate::measure::{Latency, Ledger};
 use crate::traffic::Traffic;
 
@@ -67,6 +68,20 @@ pub struct HeapLine {
     pub books: Option<HeapBooks>,
     /// Of the first worker: requests finished, pages, live bytes.
     pub timeline: Vec<(u64, u64, Option<u64>)>,
+    /// The longest stretch of it that one VM served: requests finished at its first point and at
+    /// its last.
+    pub one_vm: (u64, u64),
+}
+
+impl HeapLine {
+    /// Whether memory grows with requests, in the VM that served most of them.
+    #[must_use]
+    pub fn leak_check(&self) -> LeakCheck {
+        let (from, to) = self.one_vm;
+        let start = self.timeline.partition_point(|point| point.0 < from);
+        let end = self.timeline.partition_point(|point| point.0 <= to);
+        leak::check(&self.timeline[start..end.max(start)])
+    }
 }
 
 /// Replays a trace through a plugin.

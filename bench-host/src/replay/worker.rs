@@ -24,6 +24,8 @@ pub(super) struct Worker<'a> {
     run: Run,
     finished: u64,
     timeline_stride: u64,
+    /// Which VM was seen last, and since how many finished requests.
+    vm: (u64, u64),
     /// When the run began, on the worker's clock.
     began: u64,
 }
@@ -59,6 +61,7 @@ impl<'a> Worker<'a> {
             run,
             finished: 0,
             timeline_stride: 1,
+            vm: (1, 0),
             began,
         };
         worker.run.heap.pages_initial = worker.slot.current().guest().heap().pages;
@@ -206,6 +209,13 @@ impl<'a> Worker<'a> {
     fn note_heap(&mut self) {
         if !self.options.measure.usage {
             return;
+        }
+        if self.vm.0 != self.slot.vms() {
+            self.vm = (self.slot.vms(), self.finished);
+        }
+        let (from, to) = self.run.heap.one_vm;
+        if self.finished - self.vm.1 > to - from {
+            self.run.heap.one_vm = (self.vm.1, self.finished);
         }
         let heap = self.slot.current().guest().heap();
         self.run.heap.pages_peak = self.run.heap.pages_peak.max(heap.pages);

@@ -74,6 +74,7 @@ impl ResultFile {
                 .map(|phase| (phase.name().to_owned(), taken.costs(&run.ledger, phase)))
                 .collect(),
             heap: heap(run),
+            leak: Some(run.heap.leak_check()),
             vm: vm(run),
             stubbed_imports: run.stubbed.clone(),
             unmatched_calls: UnmatchedCalls {

@@ -95,6 +95,7 @@ pub(crate) fn busy_run() -> Run {
     run.heap.books =
         Some(HeapBooks { live: 2_048, peak: 12_288, arena: 65_536, ..HeapBooks::default() });
     run.heap.timeline = vec![(0, 3, Some(1_024)), (1, 4, Some(2_048)), (2, 4, Some(2_048))];
+    run.heap.one_vm = (0, 2);
     run
 }
 

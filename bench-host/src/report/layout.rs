@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 /// The JSON of something that has only strings as keys.
-pub(super) fn json(value: &impl Serialize) -> String {
+pub(crate) fn json(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
     let layout = Layout { pretty: PrettyFormatter::new(), lists: 0 };
     let mut serializer = Serializer::with_formatter(&mut bytes, layout);

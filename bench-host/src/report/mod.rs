@@ -28,6 +28,11 @@ pub use result::{
     RequestCounts, ResultFile, SdkInfo, TrafficInfo, UnmatchedCalls, VmCrash, VmInfo,
 };
 
+#[cfg(feature = "cli")]
+pub(crate) use layout::json;
+#[cfg(feature = "cli")]
+pub(crate) use warnings::plain;
+
 /// Bytes in a page of linear memory.
 #[cfg(feature = "cli")]
 const PAGE: u64 = 64 * 1024;

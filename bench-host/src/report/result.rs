@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::layout;
+use crate::leak::LeakCheck;
 use crate::measure::{Percentiles, Phase};
 
 /// All that a replay found.
@@ -34,6 +35,9 @@ pub struct ResultFile {
     pub phases: BTreeMap<String, PhaseCosts>,
     /// Linear memory, and the plugin's own books.
     pub heap: HeapUse,
+    /// Whether memory grows with requests; `None` only in files that something else wrote.
+    #[serde(default)]
+    pub leak: Option<LeakCheck>,
     /// The VMs that it took.
     pub vm: VmInfo,
     /// Calls to imports that do nothing in this host, by name.
@@ -281,6 +285,20 @@ pub struct LogExcerpt {
     pub dropped: u64,
 }
 
+impl HostInfo {
+    /// A host that counts instructions.
+    #[cfg(feature = "cli")]
+    pub(crate) fn new(profile: &str, (engine, version): (&str, &str), cpu: &str) -> Self {
+        Self {
+            profile: profile.to_owned(),
+            engine: engine.to_owned(),
+            engine_version: version.to_owned(),
+            cpu: cpu.to_owned(),
+            fuel: true,
+        }
+    }
+}
+
 impl ResultFile {
     /// The version of the format.
     pub const SCHEMA: u32 = 1;
@@ -457,6 +475,15 @@ mod tests {
               [1,4,2048],
               [2,4,2048]
             ]
+          },
+          "leak": {
+            "verdict": "cannot-tell",
+            "reason": "too few requests, 42 in one VM are needed: repeat more",
+            "from_request": 0,
+            "to_request": 2,
+            "points": 3,
+            "live_per_request": null,
+            "memory_per_request": null
           },
           "vm": {
             "created": 1,

@@ -4,6 +4,7 @@ use super::numbers::{count, counted, duration, share};
 use super::warnings::plain;
 use super::{PAGE, ResultFile};
 use crate::host::Profile;
+use crate::leak::Verdict;
 use crate::measure::Phase;
 use crate::units::format_bytes;
 
@@ -70,6 +71,7 @@ pub(super) fn summary(out: &mut String, result: &ResultFile) {
     }
     labelled(out, "requests", &facts);
     labelled(out, "memory", &memory(result));
+    labelled(out, "leak", &leak(result));
     let vm = &result.vm;
     let facts = [
         format!("{} created", count(vm.created)),
@@ -127,6 +129,29 @@ fn memory(result: &ResultFile) -> Vec<String> {
     facts
 }
 
+/// What the leak check says; nothing of a run that is too short and was not repeated.
+fn leak(result: &ResultFile) -> Vec<String> {
+    let Some(leak) = &result.leak else { return Vec::new() };
+    let is_repeated = result.options.as_ref().is_some_and(|options| options.repeat > 1);
+    let since = format!("requests {} to {}", count(leak.from_request), count(leak.to_request));
+    let reason = plain(&leak.reason);
+    match leak.verdict {
+        Verdict::Flat => vec![format!("none seen: {reason}"), since],
+        Verdict::Grows => {
+            let mut facts = vec![format!("grows: {reason}"), since];
+            if !is_repeated {
+                facts.push("unless every request was new to a cache (repeat the trace)".to_owned());
+            }
+            facts.push("`bench-host heap` shows where".to_owned());
+            facts
+        }
+        _ if leak.live_per_request.is_none() && leak.memory_per_request.is_none() => {
+            if is_repeated { vec![format!("cannot tell: {reason}")] } else { Vec::new() }
+        }
+        _ => vec![format!("cannot tell: {reason}"), since],
+    }
+}
+
 /// A phase in a few words: calls, and what one costs.
 fn in_short(result: &ResultFile, phase: Phase) -> Option<String> {
     let costs = result.phase(phase).filter(|costs| costs.calls > 0)?;
@@ -154,5 +179,45 @@ fn labelled(out: &mut String, label: &str, facts: &[String]) {
     if !facts.is_empty() {
         out.push_str(&text);
         out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    use crate::leak::check;
+
+    fn lines(points: u64, repeat: usize, point: impl Fn(u64) -> (u64, Option<u64>)) -> String {
+        let points = (0..points).map(|request| (request, point(request)));
+        let points: Vec<_> = points.map(|(at, (pages, live))| (at, pages, live)).collect();
+        let mut result = fixture::busy();
+        result.leak = Some(check(&points));
+        result.options.as_mut().unwrap().repeat = repeat;
+        let mut out = String::new();
+        labelled(&mut out, "leak", &leak(&result));
+        out
+    }
+
+    #[test]
+    fn the_leak_check_says_how_sure_it_is() {
+        let all = [
+            lines(400, 4, |n| (3, Some(32 * n))),
+            lines(400, 1, |n| (3, Some(32 * n + n % 3))),
+            lines(400, 4, |_| (3, Some(7))),
+            lines(400, 1, |_| (3, None)),
+            lines(5, 2, |_| (3, None)),
+        ];
+        insta::assert_snapshot!(all.concat(), @"
+        leak      grows: 32 bytes of live memory a request, requests 100 to 399,
+                  `bench-host heap` shows where
+        leak      grows: 32 bytes of live memory a request, requests 100 to 399,
+                  unless every request was new to a cache (repeat the trace), `bench-host heap` shows where
+        leak      none seen: live memory stays the same, requests 100 to 399
+        leak      cannot tell: linear memory stays the same, but only whole pages of 64.0 KiB are known,
+                  requests 100 to 399
+        leak      cannot tell: too few requests, 42 in one VM are needed: repeat more
+        ");
+        assert_eq!(lines(5, 1, |_| (3, Some(7))), "");
     }
 }

@@ -108,7 +108,7 @@ fn log(lines: &mut Vec<String>, result: &ResultFile) {
 
 /// A text by others, on one line: control characters are escaped, so that a terminal does not obey
 /// them, and what is too long is cut.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     cut(text, WIDTH)
 }
 

@@ -94,6 +94,19 @@ impl Traffic {
         traffic
     }
 
+    /// As many exchanges as that, all like the first one but for a change.
+    #[cfg(feature = "cli")]
+    pub(crate) fn alike(
+        &self,
+        requests: usize,
+        change: impl FnOnce(&mut Exchange),
+    ) -> Result<Self, TrafficError> {
+        let mut exchange = self.exchanges().next().expect("no trace is empty")?;
+        change(&mut exchange);
+        let kind = Kind::Recording(vec![exchange; requests]);
+        Ok(Self { kind, requests: requests as u64, ..self.clone() })
+    }
+
     /// What the user called it: a path, a `synth:` notation or `demo`.
     pub fn source(&self) -> &str {
         &self.source

@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod budget;
 mod command;
 mod input_errors;
 mod limits;

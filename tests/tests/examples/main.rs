@@ -3,6 +3,7 @@
 mod ext_auth;
 mod fallback;
 mod leader;
+mod leaky;
 mod model_router;
 mod moderate;
 mod per_domain;

@@ -15,7 +15,7 @@ struct Command {
 
 /// The examples' folders that hold an `envoy.yaml`, their modules, and what else was said on
 /// the command line. All but `moderate-higress`, which runs on Higress alone.
-const EXAMPLES: [(&str, &str, &[&str]); 18] = [
+const EXAMPLES: [(&str, &str, &[&str]); 19] = [
     ("adopt/after", "adopt_after", &["--config=examples/adopt/config.json"]),
     ("adopt/before", "adopt_before", &["--config=examples/adopt/config.json"]),
     ("baseline", "baseline", &[]),
@@ -30,6 +30,7 @@ const EXAMPLES: [(&str, &str, &[&str]); 18] = [
     ("fallback", "fallback", &["--allow-stop-iteration"]),
     ("floor", "floor", &[]),
     ("leader", "leader", &["--cluster=outbound|80||quotas.dns=127.0.0.1:8081"]),
+    ("leaky", "leaky", &[]),
     ("model-router", "model_router", &["--allow-stop-iteration"]),
     (
         "moderate",
