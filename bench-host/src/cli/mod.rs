@@ -3,6 +3,7 @@
 mod build;
 mod demo;
 mod failure;
+mod heap;
 mod host;
 mod inspect;
 mod limits;
@@ -35,6 +36,7 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 our own failure, 2 bad usage or 
 enum Command {
     Build(build::Arguments),
     Demo(demo::Arguments),
+    Heap(Box<heap::Arguments>),
     Inspect(inspect::Arguments),
     Package(Box<package::Arguments>),
     Peers(peers::Arguments),
@@ -49,6 +51,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build(arguments) => build::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Heap(arguments) => heap::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
         Command::Peers(arguments) => peers::run(&arguments),

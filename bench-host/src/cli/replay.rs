@@ -75,16 +75,16 @@ pub(super) struct Arguments {
 pub(super) struct TrafficArguments {
     /// Traffic: HAR 1.2, Envoy's tap output or JSON lines, by content, or a generator (synth:…).
     #[arg(long = "traffic", value_name = "FILE", long_help = TRAFFIC_HELP.as_str())]
-    source: String,
+    pub source: String,
     /// The longest chunk of bodies whose chunks were not recorded.
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = size)]
-    chunk: NonZeroUsize,
+    pub chunk: NonZeroUsize,
     /// Streams that are open at once in a VM; their callbacks alternate.
     #[arg(long, value_name = "N", default_value = "1")]
-    streams: NonZeroUsize,
+    pub streams: NonZeroUsize,
     /// Repetitions of the whole trace in the same VM.
     #[arg(long, value_name = "N", default_value = "1")]
-    repeat: NonZeroUsize,
+    pub repeat: NonZeroUsize,
 }
 
 static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
@@ -160,18 +160,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     crash.map_or(Ok(()), Err)
 }
 
-/// Replays, and makes the result of it; the failure beside it is that of a plugin that crashed.
-pub(super) fn measured(
-    module: &Module,
-    traffic: &Traffic,
-    mut options: Options,
-    passes: Passes,
-) -> Result<(ResultFile, Option<Failure>), Failure> {
+/// Refuses a module that the host would not load, and adapts the settings to any other.
+pub(super) fn fits(module: &Module, settings: &mut Settings) -> Result<(), Failure> {
     module
         .facts
         .loadable()
         .map_err(|error| Failure::Input(format!("{}: {error}", module.path.display())))?;
-    let settings = &mut options.settings;
     if module.facts.abi == Some(AbiVersion::V0_2_100) && settings.profile == Profile::Envoy {
         return Err(Failure::Input(format!(
             "{}: it declares ABI 0.2.100, which a stock Envoy does not load; \
@@ -180,6 +174,17 @@ pub(super) fn measured(
         )));
     }
     settings.adapt_to(&module.facts);
+    Ok(())
+}
+
+/// Replays, and makes the result of it; the failure beside it is that of a plugin that crashed.
+pub(super) fn measured(
+    module: &Module,
+    traffic: &Traffic,
+    mut options: Options,
+    passes: Passes,
+) -> Result<(ResultFile, Option<Failure>), Failure> {
+    fits(module, &mut options.settings)?;
     // With several plugins about, it matters which one failed.
     let named = |failure| match failure {
         Failure::Plugin(message) => {
@@ -199,7 +204,7 @@ pub(super) fn measured(
     Ok((ResultFile::new(context, &run), crashed(&run).map(named)))
 }
 
-fn crashed(run: &Run) -> Option<Failure> {
+pub(super) fn crashed(run: &Run) -> Option<Failure> {
     let crash = run.crashes.first()?;
     let times = match run.crashes.len() {
         1 => String::new(),
@@ -209,11 +214,11 @@ fn crashed(run: &Run) -> Option<Failure> {
     Some(Failure::Plugin(format!("{request}{}{times}", crash.fault)))
 }
 
-fn read(path: &Path) -> Result<Bytes, Failure> {
+pub(super) fn read(path: &Path) -> Result<Bytes, Failure> {
     fs::read(path).map(Bytes::from).map_err(|error| Failure::file("read", path, &error))
 }
 
-fn size(text: &str) -> Result<NonZeroUsize, String> {
+pub(super) fn size(text: &str) -> Result<NonZeroUsize, String> {
     let size = parse_size(text).map_err(|error| error.to_string())?;
     let size = usize::try_from(size).map_err(|_| "too large for this machine".to_owned())?;
     NonZeroUsize::new(size).ok_or_else(|| "must not be zero".to_owned())

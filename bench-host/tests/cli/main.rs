@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
 mod command;
+mod dhat;
+mod heap;
 mod input_errors;
 mod limits;
 mod outputs;
