@@ -88,6 +88,19 @@ fn totals(out: &mut String, profile: &Profile, lives: bool) {
             let vms = counted(profile.ended_vms, "VM", "VMs");
             line("lost", profile.lost, &format!(" with {vms} that ended before the run did"));
         }
+        for (blocks, what) in [
+            (profile.unseen_frees, "handed out again without having been seen to be freed"),
+            (profile.unknown_frees, "freed without having been seen to be allocated"),
+        ] {
+            if blocks > 0 {
+                let blocks = counted(blocks, "block was", "blocks were");
+                let _ = writeln!(
+                    out,
+                    "note: {blocks} {what}: the optimiser has inlined a part of the allocator, so \
+                     lifetimes, the peak and what is left are not exact"
+                );
+            }
+        }
     }
     out.push('\n');
 }
@@ -147,22 +160,22 @@ fn ranked(
 
 /// The innermost frame, what is outside of it up to the plugin's own code, and the callback.
 fn place(profile: &Profile, point: &Point) -> String {
-    let names: Vec<_> = point
+    let names: Vec<String> = point
         .stack
         .iter()
         .filter_map(|frame| profile.frames.get(*frame as usize))
-        .map(|text| text.split_once(": ").map_or(text.as_str(), |(_, name)| name))
+        .map(|text| short(text.split_once(": ").map_or(text.as_str(), |(_, name)| name)))
         .collect();
     let own = names.iter().position(|name| !is_library(name));
-    let Some(own) = own else { return names.first().copied().unwrap_or("?").to_owned() };
+    let Some(own) = own else { return names.into_iter().next().unwrap_or_else(|| "?".to_owned()) };
     let mut shown: Vec<&str> = Vec::new();
     for name in names[..own].iter().take(SHOWN - 1) {
         // Inlining and generic code make neighbours that a reader cannot tell apart.
-        if shown.last() != Some(name) {
+        if shown.last() != Some(&name.as_str()) {
             shown.push(name);
         }
     }
-    shown.push(names[own]);
+    shown.push(&names[own]);
     let mut text = shown.join(" ← ");
     // The callback, which is outermost.
     if let Some(callback) = names[own + 1..].last() {
@@ -170,6 +183,49 @@ fn place(profile: &Profile, point: &Point) -> String {
         text.push_str(callback);
     }
     text
+}
+
+/// A name of a bearable length: without what lies between `<` and `>` or in parentheses, but for
+/// the type that a method of Rust begins with.
+fn short(name: &str) -> String {
+    const MOST: usize = 60;
+    if name.chars().count() <= MOST {
+        return name.to_owned();
+    }
+    let (type_of, rest) = match name.strip_prefix('<') {
+        Some(inner) => {
+            let end = inner.find([' ', '<']).unwrap_or(inner.len());
+            (Some(&inner[..end]), inner)
+        }
+        None => (None, name),
+    };
+    let mut text = String::new();
+    let mut depth = usize::from(type_of.is_some());
+    for c in rest.chars() {
+        match c {
+            '<' | '(' => {
+                if depth == 0 {
+                    text.push(c);
+                    text.push('…');
+                }
+                depth += 1;
+            }
+            '>' | ')' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 && !(text.is_empty() && type_of.is_some()) {
+                    text.push(c);
+                }
+            }
+            c if depth == 0 => text.push(c),
+            _ => {}
+        }
+    }
+    let text = match type_of {
+        Some(type_of) => format!("<{type_of} …>{text}"),
+        None => text,
+    };
+    let over = text.chars().count().saturating_sub(MOST);
+    if over == 0 { text } else { format!("…{}", text.chars().skip(over).collect::<String>()) }
 }
 
 #[cfg(test)]
@@ -217,6 +273,27 @@ mod tests {
     #[test]
     fn the_largest_come_first() {
         insta::assert_snapshot!(text(&profile(), true, true, 10));
+    }
+
+    #[test]
+    fn long_names_keep_what_they_are_about() {
+        let cpp = "std::__1::basic_string<char, std::__1::char_traits<char>, std::__1::allocator<char>>::append(char const*)";
+        assert_eq!(short(cpp), "std::__1::basic_string<…>::append(…)");
+        let rust = "<plugin::filter::Replace<alloc::vec::Vec<u8>> as chunkwise::filter::Filter<plugin::Replace>>::request_body";
+        assert_eq!(short(rust), "<plugin::filter::Replace …>::request_body");
+        assert_eq!(short("f<T>(x)"), "f<T>(x)");
+        let deep = format!("{}::f", "module::".repeat(20));
+        assert_eq!(short(&deep).chars().count(), 61);
+        assert!(short(&deep).ends_with("module::::f"));
+        short(&format!("{}>>)", "<(".repeat(40)));
+    }
+
+    #[test]
+    fn what_was_not_seen_is_said() {
+        let profile = Profile { unseen_frees: 1, unknown_frees: 2, ..profile() };
+        let text = text(&profile, true, true, 0);
+        assert!(text.contains("note: 1 block was handed out again without"), "{text}");
+        assert!(text.contains("note: 2 blocks were freed without"), "{text}");
     }
 
     #[test]
