@@ -33,6 +33,9 @@ pub enum InstrumentError {
     /// The module is not valid: its fault.
     #[error("the module is not valid: {0}")]
     Invalid(String),
+    /// It has no memory, or one that proxies do not have: its fault.
+    #[error("the module has no memory with addresses of 32 bits")]
+    NoMemory,
     /// It was rewritten before.
     #[error("the module imports {MODULE}: it has been rewritten already; give the original")]
     Already,
@@ -89,13 +92,17 @@ impl Map {
 pub fn instrument(bytes: &[u8]) -> Result<Instrumented, InstrumentError> {
     let invalid = |error: wasmparser::Error| InstrumentError::Invalid(error.to_string());
     let types = Validator::new().validate_all(bytes).map_err(invalid)?;
+    let memory = types.as_ref().memory_count() > 0 && !types.as_ref().memory_at(0).memory64;
+    if !memory {
+        return Err(InstrumentError::NoMemory);
+    }
     let facts = Facts::read(bytes, &types).map_err(invalid)?;
     if facts.already {
         return Err(InstrumentError::Already);
     }
     let allocator = facts.allocator(&types);
     let mut rewriter = Rewriter::new(&types, &facts, allocator.as_ref().ok());
-    let bytes = rewriter.module(bytes, facts).map_err(|error| match error {
+    let bytes = rewriter.module(bytes, &facts).map_err(|error| match error {
         reencode::Error::ParseError(error) => invalid(error),
         error => InstrumentError::Unknown(error.to_string()),
     })?;
@@ -237,7 +244,7 @@ impl Rewriter {
         self.map.imported + IMPORTS.len() as u32 + self.map.defined + self.bodies.len() as u32 - 1
     }
 
-    fn module(&mut self, bytes: &[u8], facts: Facts) -> Result<Vec<u8>, reencode::Error> {
+    fn module(&mut self, bytes: &[u8], facts: &Facts) -> Result<Vec<u8>, reencode::Error> {
         let mut types = enc::TypeSection::new();
         let mut imports = enc::ImportSection::new();
         let mut functions = enc::FunctionSection::new();
@@ -322,7 +329,7 @@ impl Rewriter {
             module.section(&data);
         }
         if facts.named {
-            module.section(&self.names(&facts));
+            module.section(&self.names(facts));
         }
         Ok(module.finish())
     }
@@ -386,5 +393,90 @@ impl Reencode for Rewriter {
         code.function(&function);
         self.map.calls.push(calls);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rewritten(text: &str) -> Result<Instrumented, InstrumentError> {
+        instrument(&wat::parse_str(text).unwrap())
+    }
+
+    /// Every kind of reference to a function, and sections of every kind.
+    const ALL: &str = r#"(module
+        (type $unary (func (param i32) (result i32)))
+        (rec (type $one (struct)) (type $two (struct)))
+        (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+        (import "env" "number" (global $imported i32))
+        (table $table 4 funcref)
+        (memory 1)
+        (tag $tag (param i32))
+        (global $mutable (mut i32) (i32.const 1))
+        (global $function funcref (ref.func $malloc))
+        (export "malloc" (func $malloc))
+        (export "memory" (memory 0))
+        (start $start)
+        (elem (i32.const 0) $malloc $other)
+        (elem declare func $other)
+        (elem (table $table) (i32.const 2) funcref (ref.func $malloc))
+        (func $malloc (param i32) (result i32) (local i64) (local.get 0))
+        (func $free (param i32))
+        (func $start
+            (drop (call $malloc (i32.const 1)))
+            (drop (ref.func $other))
+            (drop (call_indirect (type $unary) (i32.const 1) (i32.const 0))))
+        (func $other (param i32) (result i32) (return_call $malloc (local.get 0)))
+        (data "text")
+        (@custom "note" "text"))"#;
+
+    #[test]
+    fn a_rewritten_module_is_valid() {
+        let module = rewritten(ALL).unwrap();
+        Validator::new().validate_all(&module.bytes).unwrap();
+        assert!(module.allocator.unwrap().frees);
+        let small = rewritten("(module (memory 1))").unwrap();
+        Validator::new().validate_all(&small.bytes).unwrap();
+        assert_eq!(small.allocator, Err(NotFound::NoNames));
+    }
+
+    #[test]
+    fn functions_keep_their_names_and_are_found_again() {
+        let module = rewritten(ALL).unwrap();
+        let types = Validator::new().validate_all(&module.bytes).unwrap();
+        let facts = Facts::read(&module.bytes, &types).unwrap();
+        let names: Vec<_> = facts.names.values().map(String::as_str).collect();
+        let of_it = ["log", "malloc", "free", "start", "other"];
+        assert_eq!(names, [&of_it[..], &[MODULE; 3]].concat());
+        for (index, name) in &facts.names {
+            let function = module.map.function(*index);
+            assert_eq!(function.and_then(|function| module.map.name(function)).is_some(), {
+                // Imports make no calls, and wrappers are ours.
+                name != MODULE && name != "log"
+            });
+        }
+        // What is exported is the wrapper.
+        let exports = types.as_ref().core_exports().unwrap();
+        assert_eq!(exports.count(), 2);
+        let exported = Parser::new(0).parse_all(&module.bytes).find_map(|payload| {
+            let Payload::ExportSection(section) = payload.unwrap() else { return None };
+            section.into_iter().map(Result::unwrap).find(|export| export.name == "malloc")
+        });
+        assert_eq!(facts.names[&exported.unwrap().index], MODULE);
+    }
+
+    #[test]
+    fn what_cannot_be_rewritten_is_refused() {
+        for (text, reason) in [
+            ("(module)", "the module has no memory with addresses of 32 bits"),
+            ("(module (memory i64 1))", "the module has no memory with addresses of 32 bits"),
+        ] {
+            assert_eq!(rewritten(text).unwrap_err().to_string(), reason);
+        }
+        let error = instrument(b"\0asm\x01\0\0\0\x07").unwrap_err().to_string();
+        assert!(error.starts_with("the module is not valid: "), "{error}");
+        let once = rewritten(ALL).unwrap();
+        assert!(matches!(instrument(&once.bytes), Err(InstrumentError::Already)));
     }
 }
