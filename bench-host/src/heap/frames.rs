@@ -125,17 +125,6 @@ fn is_allocator(name: &str) -> bool {
         || name.contains("alloc::Global as core::alloc::")
 }
 
-/// Whether a frame belongs to a language's library, as its text has it: a reader looks for their
-/// own code.
-pub(super) fn is_library(text: &str) -> bool {
-    let name = text.split_once(": ").map_or(text, |(_, name)| name);
-    // `<alloc::vec::Vec<u8> as …>::f` belongs to where `f`'s type does.
-    let name = name.trim_start_matches('<');
-    ["alloc::", "core::", "std::", "hashbrown::", "~lib/", "void std::", "__rust", "_R"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,18 +166,6 @@ mod tests {
         assert_eq!(frames.folded(&stack), &stack[2..]);
         assert_eq!(frames.folded(&stack[..2]), &stack[1..2]);
         assert_eq!(frames.folded(&[]), &[] as &[u32]);
-    }
-
-    #[test]
-    fn libraries_are_told_from_a_plugins_own_code() {
-        for name in
-            ["0x1: alloc::vec::f", "<alloc::vec::Vec<T> as core::fmt::Write>::write", "std::f"]
-        {
-            assert!(is_library(name), "{name}");
-        }
-        for name in ["0x1: plugin::f", "<plugin::F as core::fmt::Display>::fmt", "proxy_on_log"] {
-            assert!(!is_library(name), "{name}");
-        }
     }
 
     #[test]

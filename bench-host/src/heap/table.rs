@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table};
 
-use super::frames::is_library;
 use super::points::Point;
 use super::profile::Profile;
 use crate::report::numbers::{count, counted};
@@ -185,6 +184,15 @@ fn place(profile: &Profile, point: &Point) -> String {
     text
 }
 
+/// Whether a frame belongs to a language's library: a reader looks for their own code.
+fn is_library(name: &str) -> bool {
+    // `<alloc::vec::Vec<u8> as …>::f` belongs to where `f`'s type does.
+    let name = name.trim_start_matches('<');
+    ["alloc::", "core::", "std::", "hashbrown::", "~lib/", "void std::", "__rust", "_R"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+}
+
 /// A name of a bearable length: without what lies between `<` and `>` or in parentheses, but for
 /// the type that a method of Rust begins with.
 fn short(name: &str) -> String {
@@ -277,6 +285,16 @@ mod tests {
     #[test]
     fn the_largest_come_first() {
         insta::assert_snapshot!(text(&profile(), true, true, 10));
+    }
+
+    #[test]
+    fn libraries_are_told_from_a_plugins_own_code() {
+        for name in ["alloc::vec::f", "<alloc::vec::Vec<T> as core::fmt::Write>::write", "std::f"] {
+            assert!(is_library(name), "{name}");
+        }
+        for name in ["plugin::f", "<plugin::F as core::fmt::Display>::fmt", "proxy_on_log"] {
+            assert!(!is_library(name), "{name}");
+        }
     }
 
     #[test]
