@@ -15,7 +15,8 @@
 //! # }
 //! ```
 //!
-//! A proxy runs a plugin in a VM for each worker. They elect a leader through
+//! A proxy runs a plugin in a VM for each worker, and Envoy in one more for its main thread, which
+//! gets no streams and may lead all the same. They elect a leader through
 //! [shared data](crate::shared), which every host has: a value says who leads and until when, and is
 //! only ever written with compare-and-swap. The leader writes it anew three times in a term. A
 //! candidate that finds the time passed takes it over.
@@ -47,8 +48,8 @@
 //!   least two thirds.
 //! - When it [resigns](Leader::resign), all its handles are dropped, the proxy ends its
 //!   configuration in order, or its VM ends itself for a fresh one
-//!   ([`Plugin::REBUILD`](crate::Plugin::REBUILD)): a third of the term. A host may end a VM without telling it; that is
-//!   like a crash.
+//!   ([`Plugin::REBUILD`](crate::Plugin::REBUILD)): a third of the term. A host may end a VM without
+//!   telling it; that is like a crash.
 //!
 //! # Cost
 //! In a third of the term, each worker: a tick in which the clock is read three times and the value

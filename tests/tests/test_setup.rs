@@ -102,7 +102,7 @@ fn the_outcome_shows_what_the_plugin_asked_for() {
 
     let outcome = start(&Setup::new(), &body).send(Call::get("/")).unwrap();
     assert_eq!(outcome.span_tag("user"), None);
-    assert_eq!((outcome.buffer_limit, outcome.keeps_route), (1024 * 1024, false));
+    assert_eq!((outcome.buffer_limit, outcome.keeps_route), (16 * 1024 * 1024, false));
     assert_eq!((outcome.route_clears, outcome.upstream_override), (2, None));
 }
 

@@ -4,14 +4,17 @@
 //! `filter_manager.cc` and its wasm filter's `context.cc` (1.36).
 
 use std::mem;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
 use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
-use super::misuse::LOST_FRAME;
+use super::joined::joined;
+use super::misuse::{LOST_BODY, LOST_FRAME};
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
+use super::settings::Profile;
 use super::stall::Stop;
 use super::stream::{Half, Iteration, Stream};
 use crate::engine::Callback;
@@ -37,6 +40,7 @@ impl Proxy {
 
     /// Delivers headers.
     pub fn headers(&mut self, context: u32, direction: Direction, headers: HeaderMap, end: bool) {
+        let profile = self.host().settings.profile;
         let Some(stream) = self.stream(context) else { return };
         if stream.half(direction).aborted {
             return;
@@ -45,11 +49,16 @@ impl Proxy {
         if from_upstream && stream.details.is_empty() {
             stream.details = "via_upstream".to_owned();
         }
+        if direction == Direction::Request && profile == Profile::Envoy {
+            stream.client = forwarded_for(&headers);
+        }
+        stream.end_shown = end;
         let half = stream.half(direction);
         half.begun = true;
         half.headers_open = true;
         half.resumed_too_early = false;
         half.complete = end;
+        let headers = headers.joining(joined(direction));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         half.headers = headers;
         let callback = match direction {
@@ -60,7 +69,10 @@ impl Proxy {
         let stop_is_stop_all = self.host().settings.reads_stop_as_stop_all();
         let Some(half) = self.open_half(context, direction) else { return };
         let iteration = match HeadersStatus::from_guest(answer, stop_is_stop_all) {
-            HeadersStatus::Continue => return half.release_headers(end),
+            HeadersStatus::Continue => {
+                half.headers_open = false;
+                return half.release_headers(end);
+            }
             HeadersStatus::Stop => Iteration::StopSingle,
             HeadersStatus::StopAllAndBuffer => Iteration::StopAll { watermark: false },
             HeadersStatus::StopAllAndWatermark => Iteration::StopAll { watermark: true },
@@ -72,6 +84,7 @@ impl Proxy {
     /// Delivers a body frame.
     pub fn data(&mut self, context: u32, direction: Direction, frame: Bytes, end: bool) {
         let limit = self.buffer_limit(context);
+        let profile = self.host().settings.profile;
         let Some(half) = self.open_half(context, direction) else { return };
         half.complete = end;
         half.arrived = half.arrived.saturating_add(frame.len() as u64);
@@ -87,8 +100,12 @@ impl Proxy {
         half.held.push(frame);
         half.frame_waits |= stop_all.is_some();
         if half.held.len() > limit && stop_all != Some(true) {
-            // The filter does not see the frame that is too much.
-            self.too_large(context, direction);
+            let shows = profile == Profile::Envoy && direction == Direction::Request;
+            if shows && stop_all.is_none() {
+                self.show_too_much(context, end);
+            } else {
+                self.too_large(context, direction);
+            }
         } else if stop_all.is_none() {
             self.deliver(context, direction, end);
         }
@@ -146,14 +163,39 @@ impl Proxy {
         (!half.aborted).then_some(half)
     }
 
+    /// Shows the filter the frame with which a request became too large. The proxy's answer to that
+    /// waits until the filter returns, and a reply that the filter sends itself comes too late: only
+    /// its details are kept.
+    fn show_too_much(&mut self, context: u32, end: bool) {
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = true;
+        let half = &mut stream.request;
+        // Nothing of it goes on, whatever the filter says.
+        half.aborted = true;
+        half.in_body = true;
+        half.frame_open = true;
+        let size = u32::try_from(half.held.len()).unwrap_or(u32::MAX);
+        self.ask(context, Callback::RequestBody { context, size, end });
+        let Some(stream) = self.stream(context) else { return };
+        stream.reply_waits = false;
+        stream.request.in_body = false;
+        stream.request.frame_open = false;
+        self.too_large(context, Direction::Request);
+    }
+
     /// Shows the filter what `data` put in place, and acts on the answer.
     pub(super) fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
         let limit = self.buffer_limit(context);
         let forwards = self.host().settings.forwards_added_data();
+        if let Some(stream) = self.stream(context) {
+            stream.end_shown = end;
+        }
         let Some(half) = self.open_half(context, direction) else { return };
         half.in_body = true;
         half.frame_open = true;
+        half.frame_kept = true;
         half.resumed_too_early = false;
+        let had_trailers = half.trailers.is_some();
         let size = half.visible_body().map_or(0, |body| body.len());
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let callback = match direction {
@@ -165,9 +207,13 @@ impl Proxy {
         half.in_body = false;
         half.frame_open = false;
         let Verdict::Answer(answer) = verdict else { return };
+        // Trailers that the filter has added go behind the frame, with an iteration of their own.
+        let added = half.trailers.take_if(|_| !had_trailers);
+        half.complete &= added.is_none();
         half.still_buffering = false;
         let buffering = mem::take(&mut half.buffering);
         let stop = Stop { last: end, ..Stop::of(callback, answer) };
+        half.frame_kept &= DataStatus::from_guest(answer) != DataStatus::Continue;
         match DataStatus::from_guest(answer) {
             DataStatus::Continue
                 if buffering && half.iteration == Iteration::Running && !forwards =>
@@ -179,7 +225,10 @@ impl Proxy {
             DataStatus::Continue => half.release_frame(),
             DataStatus::StopNoBuffer => {
                 // What was held before stays held; only this frame is the plugin's to keep.
-                half.frame = super::Buffer::default();
+                let mut frame = mem::take(&mut half.frame);
+                if half.from_current {
+                    half.held.append(&mut frame);
+                }
                 half.stop(Iteration::StopSingle, stop);
             }
             status @ (DataStatus::StopAndBuffer | DataStatus::StopAndWatermark) => {
@@ -193,11 +242,37 @@ impl Proxy {
                 }
             }
         }
+        if let Some(trailers) = added {
+            self.added_trailers(context, direction, trailers);
+        }
+    }
+
+    /// What becomes of trailers that the filter has added with the last frame.
+    fn added_trailers(&mut self, context: u32, direction: Direction, trailers: HeaderMap) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.complete = true;
+        half.trailers = Some(trailers);
+        half.trailers_seen = true;
+        let stopped = half.iteration != Iteration::Running;
+        if stopped && direction == Direction::Response {
+            // They wait for what is held.
+        } else if half.from_current {
+            // The iteration began at this filter, which so is told of its own trailers.
+            self.deliver_trailers(context, direction);
+        } else if stopped {
+            // Without headers there is nothing that they could end, and they wait too.
+            if half.headers_sent {
+                half.release_added_trailers();
+            }
+        } else {
+            half.release();
+        }
     }
 
     pub(super) fn deliver_trailers(&mut self, context: u32, direction: Direction) {
         let Some(half) = self.open_half(context, direction) else { return };
         half.trailers_open = true;
+        half.trailers_seen = true;
         half.resumed_too_early = false;
         let count = half.trailers.as_ref().map_or(0, HeaderMap::len);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -207,10 +282,54 @@ impl Proxy {
         };
         let Verdict::Answer(answer) = self.ask(context, callback) else { return };
         let Some(half) = self.open_half(context, direction) else { return };
-        if answer == 0 {
-            half.release();
-        } else {
+        half.trailers_open &= answer != 0;
+        if answer != 0 {
             half.stop(Iteration::StopSingle, Stop::of(callback, answer));
+        } else if half.from_current && half.iteration == Iteration::StopSingle {
+            self.trailers_again(context, direction);
+        } else {
+            half.release();
+        }
+    }
+
+    /// The filter had stopped everything, was resumed, stopped the body with its frame and let the
+    /// trailers pass. The filter manager takes this filter for one that has had the end of the
+    /// body: what it holds is lost, and the trailers begin at this filter again.
+    fn trailers_again(&mut self, context: u32, direction: Direction) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        let lost = mem::take(&mut half.held).len();
+        half.iteration = Iteration::Running;
+        half.buffering = false;
+        if lost > 0 {
+            self.host().misused(LOST_BODY);
+        }
+        self.deliver_trailers(context, direction);
+    }
+}
+
+/// The last address of `x-forwarded-for`, without a port.
+fn forwarded_for(headers: &HeaderMap) -> Option<SocketAddr> {
+    let last = headers.iter().filter(|(name, _)| &name[..] == b"x-forwarded-for").last();
+    let (_, value) = last?;
+    let address = value.rsplit(|byte| *byte == b',').next()?;
+    let address: IpAddr = str::from_utf8(address).ok()?.trim().parse().ok()?;
+    Some(SocketAddr::new(address, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_address_is_the_client() {
+        let client = |values: &[&str]| {
+            let fields = values.iter().map(|value| (&b"x-forwarded-for"[..], value.as_bytes()));
+            forwarded_for(&fields.collect()).map(|client| client.to_string())
+        };
+        assert_eq!(client(&["10.0.0.1, 10.0.0.2"]), Some("10.0.0.2:0".to_owned()));
+        assert_eq!(client(&["10.0.0.1", "::1"]), Some("[::1]:0".to_owned()));
+        for none in [&[][..], &[""], &["10.0.0.1,"], &["unknown"]] {
+            assert_eq!(client(none), None, "{none:?}");
         }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Level;
 use super::proxy::Proxy;
 use super::root::{Root, Stage};
+use super::settings::Profile;
 use crate::engine::{Callback, StartError};
 
 impl Proxy {
@@ -36,9 +37,11 @@ impl Proxy {
         self.tell(Callback::ContextCreate { context: root, parent: 0 });
         let vm_size = self.host().settings.vm_configuration.len();
         let vm_size = u32::try_from(vm_size).unwrap_or(u32::MAX);
-        // The configuration may be read from here on.
-        self.host().configuring = Some(root);
+        // The configuration may be read from here on; on a stock Envoy, once the VM has started.
+        let early = self.host().settings.profile == Profile::Higress;
+        self.host().configuring = early.then_some(root);
         let started = self.tell(Callback::VmStart { context: root, size: vm_size });
+        self.host().configuring = Some(root);
         let configured = match started {
             Some(0) => None,
             _ => Some(self.tell(Callback::Configure { context: root, size })),

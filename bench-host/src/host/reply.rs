@@ -1,9 +1,12 @@
 //! Responses that no upstream gave, and streams that are cut off.
 
+use std::mem;
+
 use bytes::Bytes;
 
 use super::abi::{Direction, PeerKind, StreamKind};
 use super::headers::HeaderMap;
+use super::joined::joined;
 use super::proxy::Proxy;
 use super::stream::LocalReply;
 
@@ -12,18 +15,24 @@ impl Proxy {
     /// callbacks where no response has begun.
     pub fn reply(&mut self, context: u32, reply: LocalReply) {
         let Some(stream) = self.stream(context).filter(|stream| !stream.is_over()) else { return };
+        if stream.reply_waits {
+            stream.details_to_come = Some(reply.details);
+            return;
+        }
         stream.replied_locally = true;
+        let (headers, body) = response(&stream.request.headers, &reply);
+        // The access log tells why, even where it is too late for a reply.
+        stream.details = reply.details;
         if stream.response.headers_sent {
             stream.reset = true;
             return;
         }
-        let (headers, body) = response(&stream.request.headers, &reply);
         stream.request.abort();
-        stream.details = reply.details;
         if stream.response.begun {
             // A response is in this filter's hands: the reply takes its place and passes no filter.
             let half = &mut stream.response;
             half.abort();
+            half.trailers = None;
             half.headers = headers;
             half.complete = true;
             half.in_body = false;
@@ -47,7 +56,9 @@ impl Proxy {
             Direction::Response => (500, "response_payload_too_large", "Internal Server Error"),
         };
         let body = Bytes::from_static(body.as_bytes());
-        self.reply(context, LocalReply::new(status, details, body));
+        let said = self.stream(context).map(|stream| mem::take(&mut stream.details_to_come));
+        let details = said.flatten().unwrap_or_else(|| details.to_owned());
+        self.reply(context, LocalReply::new(status, &details, body));
     }
 
     /// The plugin's VM is dead, and streams are not to pass without it: 503, past the filter.
@@ -98,7 +109,7 @@ fn response(request: &HeaderMap, reply: &LocalReply) -> (HeaderMap, Bytes) {
     let grpc = content_type.is_some_and(|value| {
         value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
     });
-    let mut map = HeaderMap::default();
+    let mut map = HeaderMap::default().joining(joined(Direction::Response));
     let status = if grpc { 200 } else { reply.status };
     map.add(b":status", status.to_string().as_bytes());
     for (name, value) in &reply.headers {

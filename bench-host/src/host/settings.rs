@@ -31,10 +31,11 @@ impl Profile {
 
     /// Bytes that one direction of a stream may hold by default.
     ///
-    /// Envoy's default for `per_connection_buffer_limit_bytes` is 1 MiB. Higress sets 32 KiB for
-    /// HTTP/1; on HTTP/2 its limit is the initial window of a stream, 65 535 bytes.
+    /// Over HTTP/1 it is `per_connection_buffer_limit_bytes`, over HTTP/2 the initial window of a
+    /// stream. Envoy's defaults are 1 MiB and 16 MiB; Higress sets 32 KiB and 65 535 bytes.
     pub const fn buffer_limit(self, http2: bool) -> usize {
         match self {
+            Self::Envoy if http2 => 16 * 1024 * 1024,
             Self::Envoy => 1024 * 1024,
             Self::Higress if http2 => 65_535,
             Self::Higress => 32 * 1024,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -24,6 +25,9 @@ pub struct Stream {
     pub response: Half,
     /// `HTTP/1.1` or `HTTP/2`, as the property `request.protocol` shows it.
     pub protocol: &'static str,
+    /// Whom the request says that it is from, where the proxy believes it (Envoy's default, without
+    /// `use_remote_address`): the last address of `x-forwarded-for`.
+    pub client: Option<SocketAddr>,
     /// Filter state that plugins set as properties, under its path without the prefix `wasm.`.
     pub filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Filter state of Envoy's own that plugins set, under its whole name.
@@ -45,6 +49,10 @@ pub struct Stream {
     pub charged: u64,
     /// How the response came to be: `via_upstream`, or what a local reply gave.
     pub details: String,
+    /// The proxy answers the request as soon as the filter returns, whatever the filter sends.
+    pub(super) reply_waits: bool,
+    /// What that answer's details have become.
+    pub(super) details_to_come: Option<String>,
     /// The plugin, or the proxy on its behalf, answered instead of the upstream.
     pub replied_locally: bool,
     /// The plugin's VM was dead when the stream needed it, and the stream failed with it.
@@ -53,6 +61,8 @@ pub struct Stream {
     pub reset: bool,
     /// Why it never came to its end, where nothing could move it any more.
     pub stalled: Option<String>,
+    /// The last headers or frame that the filter was shown, of either direction, ended its message.
+    pub(super) end_shown: bool,
     /// The stream is being ended: whatever the plugin puts off now comes too late.
     pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
@@ -96,7 +106,9 @@ pub enum Iteration {
 pub struct Half {
     /// Headers, until they have gone on (a copy stays readable, see `readable_headers`).
     pub headers: HeaderMap,
-    /// Whether a plugin may change the headers: from their callback until they go on.
+    /// Whether a plugin may change the headers: from their callback until that lets them go on, or
+    /// the plugin resumes the stream. Headers that a body callback lets go stay in its reach, though
+    /// changes come too late.
     pub headers_open: bool,
     /// Whether headers have arrived at all.
     pub begun: bool,
@@ -104,8 +116,12 @@ pub struct Half {
     pub headers_sent: bool,
     /// Trailers.
     pub trailers: Option<HeaderMap>,
-    /// Whether a plugin may change the trailers.
+    /// Whether a plugin may change the trailers: as for headers, also when they have gone on.
     pub trailers_open: bool,
+    /// The filter has been shown the trailers, or has made them.
+    pub(super) trailers_seen: bool,
+    /// Trailers that have gone on and are still in the plugin's reach.
+    pub(super) trailers_sent: Option<HeaderMap>,
     /// The frame that the current callback is about.
     pub frame: Buffer,
     /// Frames that wait.
@@ -114,11 +130,16 @@ pub struct Half {
     pub in_body: bool,
     /// Whether a plugin may still see the frame of the current callback.
     pub frame_open: bool,
+    /// The host has not forgotten the last frame: the filter has stopped it, or has it in its
+    /// hands. If it is the last one, trailers can be added.
+    pub(super) frame_kept: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
     /// The body was held so and resumed from another callback: the proxy still takes it for one
     /// that is held, and puts the next frame with what waits.
     pub(super) still_buffering: bool,
+    /// What is resumed begins at this filter, which had stopped everything.
+    pub(super) from_current: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
@@ -150,6 +171,7 @@ impl Stream {
             request: Half { received: upstream, ..Half::default() },
             response: Half { received: downstream, ..Half::default() },
             protocol,
+            client: None,
             filter_state: BTreeMap::new(),
             envoy_state: BTreeMap::new(),
             span_tags: BTreeMap::new(),
@@ -160,10 +182,13 @@ impl Stream {
             started: 0,
             charged: 0,
             details: String::new(),
+            reply_waits: false,
+            details_to_come: None,
             replied_locally: false,
             failed: false,
             reset: false,
             stalled: None,
+            end_shown: false,
             closing: false,
             upstream_override: None,
             moved: 0,
@@ -196,19 +221,23 @@ impl Half {
         }
     }
 
+    /// The trailers that a plugin can read now.
+    pub(super) fn open_trailers(&self) -> Option<&HeaderMap> {
+        let trailers = self.trailers.as_ref().or(self.trailers_sent.as_ref());
+        trailers.filter(|_| self.trailers_open)
+    }
+
     /// Drops what has not gone on, for good.
     pub fn abort(&mut self) {
         self.aborted = true;
         self.frame = Buffer::default();
         self.held = Buffer::default();
-        self.trailers = None;
     }
 
     /// Sends headers on, if they have not gone yet.
     pub fn release_headers(&mut self, end: bool) {
         if !self.headers_sent {
             self.headers_sent = true;
-            self.headers_open = false;
             self.received.headers(&self.headers, end);
         }
     }
@@ -231,10 +260,11 @@ impl Half {
                 self.received.end();
             }
         } else if ends_here
-            && mem::take(&mut self.trailers_open)
+            && mem::take(&mut self.trailers_seen)
             && let Some(trailers) = self.trailers.take()
         {
             self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
         }
     }
 
@@ -254,6 +284,18 @@ impl Half {
         let lost = mem::take(&mut self.held).len();
         self.release_frame();
         lost
+    }
+
+    /// Sends on trailers that the filter has added with the last frame, though it holds that frame.
+    /// The filter manager gives them to the filters behind it without looking at the answer, and
+    /// with them the message ends: what is held is lost.
+    pub(super) fn release_added_trailers(&mut self) {
+        if let Some(trailers) = self.trailers.take() {
+            self.held = Buffer::default();
+            self.iteration = Iteration::Running;
+            self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
+        }
     }
 
     /// Sends bytes past the filter, behind the headers and before what waits.

@@ -155,6 +155,12 @@ impl Active {
         if self.http == HttpVersion::Http1 && direction == Direction::Response && !end {
             say_how_it_is_framed(&mut headers);
         }
+        if direction == Direction::Request {
+            match self.http {
+                HttpVersion::Http1 => order_as_http1(&mut headers),
+                HttpVersion::Http2 => join_cookies(&mut headers),
+            }
+        }
         if let Some(proxy) = slot.proxy(self.stream) {
             proxy.headers(self.stream.context, direction, fields(headers), end);
         }
@@ -253,6 +259,33 @@ fn say_how_it_is_framed(headers: &mut Headers) {
     }
 }
 
+/// HTTP/1 has no pseudo headers: Envoy makes the first of the host, which stands among the fields,
+/// and the others of the request line when it has read all of them.
+fn order_as_http1(headers: &mut Headers) {
+    let mut ordered = Headers::new();
+    for name in [":authority", ":path", ":method", ":scheme"] {
+        if let Some(value) = headers.get(name) {
+            ordered.push(name, value.clone());
+        }
+    }
+    headers.retain(|name, _| !ordered.iter().any(|(known, _)| known == name));
+    for (name, value) in headers.iter() {
+        ordered.push(name.clone(), value.clone());
+    }
+    *headers = ordered;
+}
+
+/// HTTP/2 lets clients send each cookie in a field of its own (RFC 9113, 8.2.3). Envoy makes one of
+/// them, behind all others, before its filters see it.
+fn join_cookies(headers: &mut Headers) {
+    let cookies = headers.iter().filter(|(name, _)| name == "cookie");
+    let cookies: Vec<_> = cookies.map(|(_, value)| value.clone()).collect();
+    if let [_, _, ..] = &cookies[..] {
+        headers.retain(|name, _| name != "cookie");
+        headers.push("cookie", cookies.join(&b"; "[..]));
+    }
+}
+
 fn fields(headers: Headers) -> crate::host::HeaderMap {
     headers.into_iter().collect::<Vec<_>>().into()
 }
@@ -261,4 +294,31 @@ fn fields(headers: Headers) -> crate::host::HeaderMap {
 /// what a body costs is what is being measured.
 fn no_answer() -> LocalReply {
     LocalReply::new(503, "no_answer_in_trace", Bytes::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_comes_first_over_http1() {
+        let mut headers = Headers::new();
+        for (name, value) in [(":method", "GET"), ("x", "y"), (":authority", "h"), (":path", "/")] {
+            headers.push(name, value);
+        }
+        order_as_http1(&mut headers);
+        let names: Vec<_> = headers.iter().map(|(name, _)| &name[..]).collect();
+        assert_eq!(names, [&b":authority"[..], b":path", b":method", b"x"]);
+    }
+
+    #[test]
+    fn cookies_of_http2_become_one() {
+        let mut headers = Headers::new();
+        for (name, value) in [("cookie", "a=1"), ("x", "y"), ("cookie", "b=2; c=3")] {
+            headers.push(name, value);
+        }
+        join_cookies(&mut headers);
+        let fields: Vec<_> = headers.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        assert_eq!(fields, [(&b"x"[..], &b"y"[..]), (b"cookie", b"a=1; b=2; c=3")]);
+    }
 }

@@ -63,7 +63,7 @@ body = "FROM A FILE\n"
 name = "an answer of the plugin"
 request.headers = { deny = "" }
 expect.local_reply = true
-expect.details = "via_wasm::plugin::not_on_the_list"
+expect.details = "not_on_the_list"
 expect.upstream.reached = false
 expect.downstream = { status = 403, headers = { why = "no" }, body = "GO AWAY", ended = true }
 

@@ -52,7 +52,7 @@ impl<P: Plugin> Driver<P> {
             return if side.waiting.get() { HOLD_TRAILERS } else { PASS };
         }
         if side.given_away.get() {
-            let relay = side.relay.borrow().clone();
+            let relay = side.relay.get();
             return match relay {
                 Some(relay) => self.relay_trailers(stream, &relay),
                 None => {

@@ -91,6 +91,23 @@ impl Bootstrap {
         Ok(Self(self.0.replace(written, text)))
     }
 
+    /// The name that the plugin goes by.
+    pub fn plugin_name(&self) -> Option<String> {
+        let (_, config) = self.0.split_once("              config:\n")?;
+        let name = config.lines().find_map(|line| line.trim().strip_prefix("name: "))?;
+        Some(name.trim_matches('"').to_owned())
+    }
+
+    /// Has the access log say which flags a response has.
+    ///
+    /// # Errors
+    /// [`BootstrapError::Absent`] where there is no such log.
+    pub fn with_flags(self) -> Result<Self, BootstrapError> {
+        const LAST: &str = "                  duration_ms: \"%DURATION%\"\n";
+        let flags = format!("{LAST}                  response_flags: \"%RESPONSE_FLAGS%\"\n");
+        self.replace(LAST, &flags)
+    }
+
     /// The clusters with the ports at which they are.
     pub fn clusters(&self) -> Vec<(String, u16)> {
         let mut clusters = Vec::new();

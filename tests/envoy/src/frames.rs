@@ -24,6 +24,7 @@ pub struct Frames {
     chunks: Arc<[Bytes]>,
     trailers: Option<HeaderMap>,
     pause: Duration,
+    /// The chunk that comes next; the trailers are one more.
     next: usize,
     sleep: Option<Wait>,
 }
@@ -75,11 +76,15 @@ impl Body for Frames {
             ready!(sleep.as_mut().poll(context));
             self.sleep = None;
         }
-        let Some(chunk) = self.chunks.get(self.next).cloned() else {
-            let trailers = self.trailers.take();
-            return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
-        };
+        if self.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let chunk = self.chunks.get(self.next).cloned();
         self.next += 1;
+        let Some(chunk) = chunk else {
+            let trailers = self.trailers.clone().unwrap_or_default();
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        };
         if self.next < self.chunks.len() {
             self.sleep = Some(Box::pin(wait(self.pause)));
         }
@@ -87,7 +92,7 @@ impl Body for Frames {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.next == self.chunks.len() && self.trailers.is_none()
+        self.next == self.chunks.len() + usize::from(self.trailers.is_some())
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -96,5 +101,45 @@ impl Body for Frames {
             true => SizeHint::with_exact(rest.iter().map(|chunk| chunk.len() as u64).sum()),
             false => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bench_host::testing::Answer;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::runtime;
+
+    fn frames(answer: Answer) -> Frames {
+        let call = bench_host::testing::Call::get("/").answer(answer);
+        Frames::of(&bench_host::traffic::Exchange::from(call).response.unwrap(), Duration::ZERO)
+    }
+
+    #[test]
+    fn chunks_and_trailers_come_one_by_one_and_again_from_a_clone() {
+        let mut first = frames(Answer::new(200).chunks(["a", "", "bc"]).trailer("x-end", "1"));
+        for _ in 0..2 {
+            let mut body = first.clone();
+            let read = async {
+                let mut seen = Vec::new();
+                while let Some(Ok(frame)) = body.frame().await {
+                    seen.push(frame.into_data().unwrap_or_default());
+                }
+                seen
+            };
+            assert_eq!(runtime().block_on(read), ["a", "bc", ""]);
+            assert!(body.is_end_stream());
+            first = body;
+        }
+    }
+
+    #[test]
+    fn only_the_length_of_a_single_chunk_is_told() {
+        assert_eq!(frames(Answer::new(200).body("abc")).size_hint().exact(), Some(3));
+        assert_eq!(frames(Answer::new(200)).size_hint().exact(), Some(0));
+        assert_eq!(frames(Answer::new(200).chunks(["ab", "c"])).size_hint().exact(), None);
+        assert!(frames(Answer::new(200)).is_end_stream());
     }
 }

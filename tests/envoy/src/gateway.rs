@@ -81,7 +81,7 @@ impl Gateway {
             .arg(path("admin"))
             .args(["--concurrency", &workers.to_string()])
             // Several Envoys on one machine, and an access log that can be read at once.
-            .args(["--use-dynamic-base-id", "--file-flush-interval-msec", "10"])
+            .args(["--use-dynamic-base-id", "--file-flush-interval-msec", "2"])
             .current_dir(chunkwise_tests::root())
             .stdin(Stdio::piped())
             .stdout(File::create(path("access.log"))?)
@@ -124,6 +124,21 @@ impl Gateway {
     /// Where it listens.
     pub fn listener(&self) -> SocketAddr {
         self.listener
+    }
+
+    /// Where it listens under a name.
+    ///
+    /// # Errors
+    /// When the admin interface does not answer, or names no such listener.
+    pub fn listener_named(&self, name: &str) -> Result<SocketAddr, GatewayError> {
+        let listeners = self.admin_json("/listeners?format=json")?;
+        let all = listeners["listener_statuses"].as_array().into_iter().flatten();
+        let found = all
+            .filter(|status| status["name"] == name)
+            .find_map(|status| status["local_address"]["socket_address"]["port_value"].as_u64());
+        let port = found.and_then(|port| u16::try_from(port).ok());
+        let port = port.ok_or_else(|| self.unready(&format!("has no listener {name}")))?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
     /// Sends one request through it, with a pause between its chunks.
@@ -201,7 +216,7 @@ impl Gateway {
                 let what = format!("wrote {text:?} where {lines} lines of access log were due");
                 return Err(self.unready(&what));
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(2));
         }
     }
 

@@ -19,12 +19,14 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) struct Chunks {
     frames: Option<mpsc::Receiver<Frame<Bytes>>>,
+    /// Frames that are not out yet: the last one ends the message, as in the bench host.
+    left: usize,
 }
 
 impl Chunks {
     /// No body at all.
     pub fn none() -> Self {
-        Self { frames: None }
+        Self { frames: None, left: 0 }
     }
 
     /// The body and the trailers of a message, with a pause after each chunk but the last.
@@ -35,6 +37,7 @@ impl Chunks {
         const WHOLE: NonZeroUsize = NonZeroUsize::MAX;
         let (send, frames) = mpsc::channel(1);
         let trailers = fields(&message.trailers);
+        let left = message.body.chunks(WHOLE).count() + usize::from(!trailers.is_empty());
         let mut chunks = message.body.chunks(WHOLE).peekable();
         crate::runtime().spawn(async move {
             while let Some(chunk) = chunks.next() {
@@ -50,7 +53,7 @@ impl Chunks {
                 let _ = send.send(Frame::trailers(trailers)).await;
             }
         });
-        Self { frames: Some(frames) }
+        Self { frames: Some(frames), left }
     }
 }
 
@@ -62,14 +65,21 @@ impl Body for Chunks {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        match &mut self.frames {
-            Some(frames) => frames.poll_recv(context).map(|frame| frame.map(Ok)),
+        let this = &mut *self;
+        match &mut this.frames {
+            Some(frames) => {
+                let frame = frames.poll_recv(context);
+                if let Poll::Ready(Some(_)) = frame {
+                    this.left = this.left.saturating_sub(1);
+                }
+                frame.map(|frame| frame.map(Ok))
+            }
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.frames.is_none()
+        self.left == 0
     }
 }
 

@@ -5,18 +5,19 @@
 //! log; [`crate::view`] says which headers are Envoy's own.
 
 use std::time::Duration;
-use std::{fmt, fs, io};
+use std::{fmt, io, thread};
 
 use bench_host::engine::{Fault, StartError};
 use bench_host::testing::{Call, Outcome, Seen, Setup, TestHost, TestModule};
 use bench_host::traffic::Exchange;
 use bench_host::upstream::{UpstreamError, Upstreams};
-use chunkwise_tests::{module, root};
+use chunkwise_tests::module;
 use serde_json::Value;
 use similar::TextDiff;
 
 use crate::bootstrap::{BootstrapError, ports};
 use crate::client::ClientError;
+use crate::plan::Plan;
 use crate::{Bootstrap, Gateway, GatewayError, Services, Upstream, traffic, view};
 
 /// One plugin in both gateways.
@@ -24,9 +25,11 @@ use crate::{Bootstrap, Gateway, GatewayError, Services, Upstream, traffic, view}
 pub struct Parity {
     gateway: Gateway,
     upstream: Upstream,
-    /// Kept alive for as long as the gateway may call them.
-    _services: Services,
+    services: Services,
     host: TestHost,
+    compares_calls: bool,
+    compared: usize,
+    /// Requests that Envoy has got, whether they were compared or not.
     sent: usize,
 }
 
@@ -57,6 +60,22 @@ pub enum ParityError {
 #[derive(Debug)]
 pub struct Difference(String);
 
+impl Difference {
+    /// Shows where two texts begin to differ. Bodies may be long, and the rest says little.
+    pub(crate) fn of(envoy: &str, bench_host: &str) -> Self {
+        const SHOWN: usize = 40;
+        const BEFORE: usize = 12;
+        let same = envoy.lines().zip(bench_host.lines()).take_while(|(a, b)| a == b).count();
+        let part = |text: &str| -> String {
+            let lines = text.lines().skip(same.saturating_sub(BEFORE)).take(BEFORE + SHOWN);
+            lines.map(|line| format!("{line}\n")).collect()
+        };
+        let (envoy, bench_host) = (part(envoy), part(bench_host));
+        let diff = TextDiff::from_lines(&envoy, &bench_host);
+        Self(diff.unified_diff().header("envoy", "bench host").to_string())
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -70,9 +89,15 @@ impl Parity {
     /// # Errors
     /// [`ParityError`].
     pub fn of_example(example: &str, script: &str) -> Result<Self, ParityError> {
-        let config = root().join("examples").join(example.split('/').next().unwrap_or(example));
-        let config = fs::read_to_string(config.join("config.json")).unwrap_or_default();
-        Self::start(example, &Bootstrap::of_example(example)?, &config, script)
+        Self::of(&Plan::of(example).script(script))
+    }
+
+    /// Starts an example as a test plans it.
+    ///
+    /// # Errors
+    /// [`ParityError`].
+    pub fn of(plan: &Plan) -> Result<Self, ParityError> {
+        Self::begin(plan, &plan.bootstrap()?, &plan.config())
     }
 
     /// Starts an example with this bootstrap, which holds this configuration.
@@ -85,16 +110,23 @@ impl Parity {
         config: &str,
         script: &str,
     ) -> Result<Self, ParityError> {
-        let module = module(example);
+        Self::begin(&Plan::of(example).script(script), bootstrap, config)
+    }
+
+    fn begin(plan: &Plan, bootstrap: &Bootstrap, config: &str) -> Result<Self, ParityError> {
+        // A name has no slash, a folder has one.
+        let folder = format!("examples/{}", plan.example);
+        let module = module(if plan.example.contains('/') { &folder } else { &plan.example });
         let module = TestModule::read(&module).expect("an example is a plugin");
-        let setup = Setup::new().upstreams(script)?.route("default").cluster("upstream");
+        let setup = Setup::new().upstreams(&plan.script)?.route(&plan.route).cluster(&plan.cluster);
+        let setup = setup.plugin_name(&bootstrap.plugin_name().unwrap_or_default());
         let stops = bootstrap.text().contains("allow_on_headers_stop_iteration: true");
         let setup = if stops { setup.allow_stop_iteration() } else { setup };
         let host = setup.module(&module, config)?;
 
         let upstream = Upstream::start()?;
-        let mut services = Services::new(&Upstreams::parse(script, "services")?);
-        let mut placed = bootstrap.clone();
+        let mut services = Services::new(&Upstreams::parse(&plan.script, "services")?);
+        let mut placed = bootstrap.clone().with_flags()?;
         for (cluster, port) in bootstrap.clusters() {
             let real = match port {
                 ports::UPSTREAM => upstream.port(),
@@ -103,7 +135,33 @@ impl Parity {
             placed = placed.port(port, real)?;
         }
         let gateway = Gateway::start(placed, 1)?;
-        Ok(Self { gateway, upstream, _services: services, host, sent: 0 })
+        let compares_calls = plan.compares_calls;
+        Ok(Self { gateway, upstream, services, host, compares_calls, compared: 0, sent: 0 })
+    }
+
+    /// Sends an exchange through Envoy until what comes back is as expected, and lets as much time
+    /// pass in the bench host: for plugins that fetch something when they start.
+    ///
+    /// # Errors
+    /// [`ParityError`], and [`ParityError::Io`] when it never is.
+    pub fn warm_up(
+        &mut self,
+        exchange: &Exchange,
+        until: impl Fn(&Seen) -> bool,
+    ) -> Result<(), ParityError> {
+        /// What plugins that fetch something again and again wait at least.
+        const SOON: Duration = Duration::from_millis(50);
+        let exchange = traffic::on_the_wire(exchange.clone(), "warm-up");
+        for _ in 0..200 {
+            self.sent += 1;
+            let seen = self.gateway.send(&exchange, Duration::ZERO);
+            if seen.is_ok_and(|seen| until(&seen)) {
+                self.host.run_for(SOON)?;
+                return Ok(());
+            }
+            thread::sleep(SOON);
+        }
+        Err(io::Error::other("the plugin in Envoy does not come to what it waits for").into())
     }
 
     /// Sends an exchange through both, with a pause between the chunks on the wire.
@@ -117,14 +175,19 @@ impl Parity {
     ) -> Result<Result<(), Difference>, ParityError> {
         let key = format!("{}", self.sent);
         self.sent += 1;
+        self.compared += 1;
         let exchange = traffic::on_the_wire(exchange, &key);
-        let (envoy, bench_host) = (self.envoy(&exchange, &key, pause)?, self.bench_host(exchange)?);
+        let mut envoy = self.envoy(&exchange, &key, pause)?;
+        let mut bench_host = self.bench_host(exchange)?;
+        let made = self.host.take_callouts();
+        if self.compares_calls {
+            envoy += &view::calls(&self.services.take_calls(made.len()));
+            bench_host += &view::calls(&made);
+        }
         if envoy == bench_host {
             return Ok(Ok(()));
         }
-        let diff = TextDiff::from_lines(&envoy, &bench_host);
-        let diff = diff.unified_diff().header("envoy", "bench host").to_string();
-        Ok(Err(Difference(diff)))
+        Ok(Err(Difference::of(&envoy, &bench_host)))
     }
 
     /// What Envoy makes of it.
@@ -152,7 +215,7 @@ impl Parity {
 
     /// How many exchanges have been compared.
     pub fn compared(&self) -> usize {
-        self.sent
+        self.compared
     }
 
     /// The gateway, for what it has counted.

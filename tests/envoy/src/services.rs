@@ -3,9 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use bench_host::upstream::{HttpAnswer, HttpCall, Session, Upstreams};
+use bench_host::testing::Callout;
+use bench_host::upstream::{HttpAnswer, HttpCall, MadeCall, Session, Upstreams};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -18,6 +20,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::runtime;
+
+/// How long a call may take to get here.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The services of a script, each on a port of its own; gone when dropped.
 #[derive(Debug)]
@@ -34,7 +39,25 @@ struct Reset;
 impl Services {
     /// The services of a script; none listens yet.
     pub fn new(script: &Upstreams) -> Self {
-        Self { session: Arc::new(Mutex::new(script.session())), servers: Vec::new() }
+        let mut session = script.session();
+        session.keep_calls();
+        Self { session: Arc::new(Mutex::new(session)), servers: Vec::new() }
+    }
+
+    /// Takes the calls that have come, once there are so many; those that came first if no more
+    /// come.
+    pub fn take_calls(&self, expected: usize) -> Vec<Callout> {
+        let mut calls = Vec::new();
+        let start = Instant::now();
+        loop {
+            let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+            calls.extend(session.take_calls().into_iter().map(callout));
+            drop(session);
+            if calls.len() >= expected || start.elapsed() > PATIENCE {
+                return calls;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Starts to listen for one cluster of the script, and says on which port.
@@ -47,6 +70,17 @@ impl Services {
         let (session, cluster) = (Arc::clone(&self.session), Bytes::from(cluster.to_owned()));
         self.servers.push(runtime().spawn(listen(listener, session, cluster)));
         Ok(port)
+    }
+}
+
+/// A call as tests of the bench host see it.
+fn callout(call: MadeCall) -> Callout {
+    Callout {
+        cluster: String::from_utf8_lossy(&call.cluster).into_owned(),
+        headers: call.headers.into(),
+        body: call.body,
+        trailers: call.trailers.into(),
+        timeout: call.timeout,
     }
 }
 

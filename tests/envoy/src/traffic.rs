@@ -1,6 +1,6 @@
 //! Traffic that a client and an upstream can really send.
 
-use bench_host::traffic::{Body, Exchange, HttpVersion, Message};
+use bench_host::traffic::{Body, Exchange, Headers, HttpVersion, Message};
 
 use crate::upstream::EXCHANGE;
 
@@ -15,26 +15,59 @@ pub fn on_the_wire(mut exchange: Exchange, key: &str) -> Exchange {
     exchange.request.headers.push(EXCHANGE, key.to_owned());
     let http = exchange.http;
     frame(&mut exchange.request, http);
-    if let Some(answer) = &mut exchange.response {
-        frame(answer, http);
-        if http == HttpVersion::Http1 && answer.ends_with_headers() && may_have_body(answer) {
-            // What a server writes where nothing else says that there is no body.
-            answer.headers.retain(|name, _| name != "content-length");
-            answer.headers.push("content-length", "0");
-        }
+    let method = exchange.request.headers.get(":method").cloned().unwrap_or_default();
+    if http == HttpVersion::Http1
+        && exchange.request.ends_with_headers()
+        && !["GET", "HEAD", "DELETE", "CONNECT"].iter().any(|other| method == other)
+    {
+        // What a client writes where a body could be expected.
+        exchange.request.headers.retain(|name, _| name != "content-length");
+        exchange.request.headers.push("content-length", "0");
+    }
+    let is_head = method == "HEAD";
+    // What the upstream answers where the trace does not say.
+    let answer = exchange.response.get_or_insert_with(ok);
+    if is_head || !may_have_body(answer) {
+        answer.body = Body::None;
+        answer.trailers = Headers::new();
+        strip(answer);
+        return exchange;
+    }
+    if http == HttpVersion::Http1 && !answer.trailers.is_empty() {
+        // A server sends trailers to those who ask for them.
+        exchange.request.headers.retain(|name, _| name != "te");
+        exchange.request.headers.push("te", "trailers");
+    }
+    frame(answer, http);
+    if http == HttpVersion::Http1 && answer.ends_with_headers() {
+        // What a server writes where nothing else says that there is no body.
+        answer.headers.retain(|name, _| name != "content-length");
+        answer.headers.push("content-length", "0");
     }
     exchange
 }
 
-/// Makes the headers say how the body is framed, as they do when a message comes off the wire.
-fn frame(message: &mut Message, http: HttpVersion) {
-    let length = message.body.len().to_string();
+/// An answer that says nothing.
+fn ok() -> Message {
+    let mut answer = Message::default();
+    answer.headers.push(":status", "200");
+    answer
+}
+
+/// Takes out what belongs to a connection.
+fn strip(message: &mut Message) {
     let is_te = |name: &[u8], value: &[u8]| name == b"te" && value != b"trailers";
     message.headers.retain(|name, value| {
         let is_framing = FRAMING.iter().any(|framing| name == framing);
-        let is_wrong = name == "content-length" && value != length.as_bytes();
-        !is_framing && !is_wrong && !is_te(name, value) && name != "host"
+        !is_framing && !is_te(name, value) && name != "host"
     });
+}
+
+/// Makes the headers say how the body is framed, as they do when a message comes off the wire.
+fn frame(message: &mut Message, http: HttpVersion) {
+    strip(message);
+    let length = message.body.len().to_string();
+    message.headers.retain(|name, value| name != "content-length" || value == length.as_bytes());
     let has_length = message.headers.get("content-length").is_some();
     if http == HttpVersion::Http1 && has_length && message.body.is_empty() {
         // There is no way to send an empty body of a known length after the headers.

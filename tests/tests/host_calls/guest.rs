@@ -86,7 +86,8 @@ impl Guest {
             assert!(CALLBACKS.iter().any(|(known, ..)| known == name), "no callback {name}");
         }
         for (number, (name, params, answer)) in CALLBACKS.into_iter().enumerate() {
-            let params = if abi == "0_1_0" && name == "request_headers" { 2 } else { params };
+            let old = abi == "0_1_0" && name.ends_with("_headers");
+            let params = if old { 2 } else { params };
             self.callback(number, (name, params, answer), parts);
         }
         let mut text = "(module\n".to_owned();

@@ -69,6 +69,13 @@ pub fn settings(profile: Profile, module: &[u8]) -> Settings {
     settings
 }
 
+/// The guest of a scenario, as it calls under this ABI.
+pub fn guest(scenario: &Scenario, abi: &str) -> (Guest, Vec<u8>) {
+    let mut guest = Guest::default();
+    let module = guest.module(abi, "", &parts(scenario));
+    (guest, module)
+}
+
 fn run_on(
     scenario: &Scenario,
     profile: Profile,
@@ -76,8 +83,7 @@ fn run_on(
     observed: &mut Vec<Observed>,
     mistakes: &mut Vec<String>,
 ) {
-    let mut guest = Guest::default();
-    let module = guest.module(abi, "", &parts(scenario));
+    let (guest, module) = guest(scenario, abi);
     let plugin = match WasmPlugin::compile(&module, LIMITS) {
         Ok(plugin) => plugin,
         Err(error) => return mistakes.push(format!("does not compile: {error}")),
@@ -105,20 +111,41 @@ fn run_on(
         mistakes.push(format!("fault: {fault}"));
     }
     let log = host.log().to_vec();
-    let mut made = vec![0; guest.calls.len()];
+    let seen = Seen { log: &log, outcome: outcome.as_ref(), tcp: tcp.as_ref() };
+    judge(scenario, profile, &guest.calls, seen, observed, mistakes);
+}
+
+/// What a run has left to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    pub log: &'a [LogLine],
+    pub outcome: Option<&'a Outcome>,
+    pub tcp: Option<&'a (Vec<u8>, bool)>,
+}
+
+/// Holds what was seen against what the scenario expects.
+pub fn judge(
+    scenario: &Scenario,
+    profile: Profile,
+    calls: &[Call],
+    Seen { log, outcome, tcp }: Seen<'_>,
+    observed: &mut Vec<Observed>,
+    mistakes: &mut Vec<String>,
+) {
+    let mut made = vec![0; calls.len()];
     let before = observed.len();
-    check_calls(&guest.calls, &log, profile, &mut made, observed, mistakes);
+    check_calls(calls, log, profile, &mut made, observed, mistakes);
     for seen in &mut observed[before..] {
         seen.scenario = scenario.title;
     }
-    for (call, made) in guest.calls.iter().zip(made) {
+    for (call, made) in calls.iter().zip(made) {
         if made == 0 {
             mistakes.push(format!("{} was not called", call.line));
         }
     }
-    let told = told(&log);
+    let told = told(log);
     for effect in &scenario.effects {
-        if let Err(mistake) = check(*effect, outcome.as_ref(), tcp.as_ref(), &log, &told) {
+        if let Err(mistake) = check(*effect, outcome, tcp, log, &told) {
             mistakes.push(mistake);
         }
     }

@@ -1,8 +1,9 @@
 //! The buffer limit of a stream.
 
+use bench_host::host::{Profile, Settings, World};
 use bench_host::testing::{Answer, Call, Outcome};
 
-use super::guest::{limited, logging, stream_log};
+use super::guest::{host_in, limited, logging, stream_log};
 
 const LIMIT: usize = 8;
 
@@ -30,6 +31,25 @@ fn a_request_that_is_too_large_to_buffer_is_answered_413() {
     assert_eq!(outcome.details, "request_payload_too_large");
     assert!(outcome.replied_locally && !outcome.reset);
     assert!(outcome.upstream.body.is_empty() && !outcome.upstream.ended);
+}
+
+/// Envoy's own answer is there before the filter's, of which only the details remain.
+#[test]
+fn envoy_shows_what_is_too_much_and_a_reply_to_it_comes_too_late() {
+    let refuse = "(if (result i32) (i32.gt_u (local.get 1) (i32.const 8))
+        (then (drop (call $proxy_send_local_response (i32.const 403) 'mine' 'no'
+            (i32.const 0) (i32.const 0) (i32.const -1))) (i32.const 1))
+        (else (i32.const 1)))";
+    for (answer, details) in [(refuse, "mine"), ("(i32.const 1)", "request_payload_too_large")] {
+        let settings = Settings { buffer_limit: Some(LIMIT), ..Settings::new(Profile::Envoy) };
+        let module = logging(&[("request_body", answer)]);
+        let mut host = host_in(&module, settings, World::default());
+        let outcome = host.send(Call::post("/").chunks(["12345", "6789", "0"])).unwrap();
+        assert!(stream_log(&mut host).contains("\nrequest_body 2 9 0\n"));
+        assert_eq!(outcome.downstream.header(":status").unwrap(), "413");
+        assert_eq!(outcome.downstream.text(), "Payload Too Large");
+        assert_eq!(outcome.details, details);
+    }
 }
 
 #[test]

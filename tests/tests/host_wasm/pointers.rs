@@ -210,7 +210,7 @@ fn numbers_that_name_nothing_are_statuses() {
     level 2
     buffer 2
     absent 1
-    overflow 2
+    overflow 0
     behind 0
     length 0
     constant 1

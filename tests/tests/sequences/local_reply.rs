@@ -153,6 +153,7 @@ fn from_the_response_body_when_the_headers_are_out() {
     let (outcome, log) = reply_from("response_body", &[]);
     assert_eq!(outcome.downstream.header(":status").unwrap(), "200");
     assert!(outcome.reset && outcome.downstream.body.is_empty() && !outcome.downstream.ended);
+    assert_eq!(outcome.details, "via_wasm::plugin::no_way", "too late, and yet logged");
     insta::assert_snapshot!(log, @"
     request_headers 2 4 0
     request_body 2 2 0

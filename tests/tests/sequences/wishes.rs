@@ -78,7 +78,7 @@ fn a_limit_holds_for_one_stream_of_higress() {
 
         let mut envoy = host(Profile::Envoy, &script);
         let outcome = envoy.send(call()).unwrap();
-        assert_eq!((&*outcome.upstream.text(), outcome.buffer_limit), ("abcd", 1024 * 1024));
+        assert_eq!((&*outcome.upstream.text(), outcome.buffer_limit), ("abcd", 16 * 1024 * 1024));
         assert_eq!(outcome.state(path).unwrap(), "3");
     }
 }

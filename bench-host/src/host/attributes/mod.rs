@@ -96,7 +96,10 @@ impl<'a> Attributes<'a> {
             Group::Response => http::response(self, self.stream?, name),
             Group::Connection => connection::connection(name),
             Group::Upstream => connection::upstream(self, self.stream?, name),
-            Group::Source => connection::peer(self.settings.source, name),
+            Group::Source => {
+                let client = self.stream.and_then(|stream| stream.client);
+                connection::peer(client.unwrap_or(self.settings.source), name)
+            }
             Group::Destination => connection::peer(self.settings.destination, name),
             Group::Xds => connection::xds(self, name),
             Group::FilterState => match name.strip_prefix(STATE_PREFIX) {

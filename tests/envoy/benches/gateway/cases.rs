@@ -5,8 +5,8 @@ use std::time::Duration;
 use bench_host::traffic::{Exchange, Traffic, TrafficError};
 use serde_json::{Value, json};
 
-use crate::plugins::{AGAIN, LUA};
-use envoy_tests::figures::NONE;
+use crate::plugins::LUA;
+use envoy_tests::figures::{AGAIN, NONE};
 
 /// The header by which the upstream knows the traffic, whatever a plugin does to the path.
 pub const HEADER: &str = "x-traffic";

@@ -1,9 +1,9 @@
 //! What each example costs in a real Envoy, against no plugin at all.
 //!
 //! ```sh
-//! cargo bench -p chunkwise-envoy-tests --bench gateway              # prints the tables
-//! cargo bench -p chunkwise-envoy-tests --bench gateway -- --write   # and writes results/envoy.*
-//! cargo bench -p chunkwise-envoy-tests --bench gateway -- --test    # one quick pass
+//! cargo bench-envoy           # prints the tables
+//! cargo bench-envoy --write   # and writes results/envoy.* and docs/gateway.md
+//! cargo bench-envoy --test    # one quick pass
 //! ```
 //!
 //! All plugins take turns in every round, so that what a machine does meanwhile meets all of them;
@@ -15,18 +15,17 @@ mod predict;
 mod rounds;
 
 use std::collections::{BTreeMap, HashMap};
+use std::env;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use bench_host::report::cpu;
-use envoy_tests::figures::{Figure, NONE, Row, median, page, print};
+use envoy_tests::figures::{AGAIN, Figure, NONE, Row, median, page, parse, print, publish};
 use envoy_tests::origin::Reply;
 use envoy_tests::{Gateway, Origin, Services, envoy};
 
 use cases::Case;
-use plugins::AGAIN;
 use rounds::{Measured, Size};
 
 /// How much is measured.
@@ -97,11 +96,13 @@ fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
             gateways.insert(plugin, plugins::start(plugin, upstream.port())?);
         }
     }
+    check(&cases, &gateways)?;
     eprintln!("{:.0?}: {} gateways are ready", start.elapsed(), gateways.len());
     let measured = measure(plan, &cases, &gateways)?;
     eprintln!("{:.0?}: {} rounds are done", start.elapsed(), plan.rounds);
     drop(gateways);
-    let rows = rows(plan, &cases, &measured)?;
+    // With as many digits as the file has, so that page and file say the same.
+    let rows = parse(&print(&rows(plan, &cases, &measured)?))?;
     println!("{}", page(&rows));
     eprintln!("{:.0?}: done", start.elapsed());
     let failed: u64 = rows.iter().map(|row| row.failed).sum();
@@ -109,9 +110,34 @@ fn run(plan: &Plan) -> Result<(), Box<dyn Error>> {
         return Err(format!("{failed} requests failed; see the column of each plugin").into());
     }
     if plan.write {
-        let results = chunkwise_tests::root().join("results");
-        fs::write(results.join("envoy.csv"), print(&rows))?;
-        fs::write(results.join("envoy.md"), page(&rows))?;
+        publish(&chunkwise_tests::root(), &rows)?;
+    }
+    Ok(())
+}
+
+/// Checks that what is compared does the same: links in answers are replaced, and by nobody else.
+fn check(
+    cases: &[Case],
+    gateways: &BTreeMap<&str, (Gateway, Services)>,
+) -> Result<(), Box<dyn Error>> {
+    let with_links = cases.iter().filter(|case| case.plugins.contains(&plugins::LUA));
+    for case in with_links {
+        let sent = |plugin| -> Result<_, Box<dyn Error>> {
+            let (gateway, _) = gateways.get(plugin).ok_or("a gateway has not been started")?;
+            Ok(gateway.send(&case.exchange, Duration::ZERO)?.text().into_owned())
+        };
+        let plain = sent(NONE)?;
+        let replaced = plain.replace("http://", "https://");
+        if !plain.contains("http://") {
+            return Err(format!("{}: there is nothing to replace", case.name).into());
+        }
+        for plugin in [plugins::LUA, "replace", "floor"] {
+            if sent(plugin)? != replaced {
+                return Err(
+                    format!("{}: {plugin} does not replace what it should", case.name).into()
+                );
+            }
+        }
     }
     Ok(())
 }

@@ -5,11 +5,9 @@ use std::fs;
 
 use bench_host::upstream::Upstreams;
 use envoy_tests::bootstrap::ports;
-use envoy_tests::figures::NONE;
+use envoy_tests::figures::{AGAIN, NONE};
 use envoy_tests::{Bootstrap, Gateway, Services};
 
-/// No plugin, measured a second time: what differs is noise.
-pub const AGAIN: &str = "no plugin again";
 /// Envoy's own Lua filter, doing what `replace` does.
 pub const LUA: &str = "Lua";
 

@@ -12,6 +12,23 @@ local function held(text)
   return 0
 end
 
+-- Searching for plain text is several times faster than `gsub`, which matches patterns.
+local function replaced(text)
+  local at = text:find(FIND, 1, true)
+  if not at then
+    return text
+  end
+  local parts, from = {}, 1
+  while at do
+    parts[#parts + 1] = text:sub(from, at - 1)
+    parts[#parts + 1] = REPLACE
+    from = at + #FIND
+    at = text:find(FIND, from, true)
+  end
+  parts[#parts + 1] = text:sub(from)
+  return table.concat(parts)
+end
+
 local function replace(handle)
   handle:headers():remove("content-length")
   local rest = ""
@@ -22,13 +39,13 @@ local function replace(handle)
         chunk:setBytes(rest)
       end
     else
-      local before = rest
-      local text = before .. chunk:getBytes(0, length)
-      local replaced, count = text:gsub(FIND, REPLACE)
-      local kept = held(replaced)
-      rest = kept > 0 and replaced:sub(-kept) or ""
-      if count > 0 or kept > 0 or before ~= "" then
-        chunk:setBytes(kept > 0 and replaced:sub(1, -kept - 1) or replaced)
+      local came = chunk:getBytes(0, length)
+      local text = replaced(rest .. came)
+      local kept = held(text)
+      rest = text:sub(#text - kept + 1)
+      text = text:sub(1, #text - kept)
+      if text ~= came then
+        chunk:setBytes(text)
       end
     end
   end

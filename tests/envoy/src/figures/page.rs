@@ -37,19 +37,21 @@ fn tables(text: &mut String, rows: &[Row]) {
         "| plugin | CPU a request | ratio | p50 | ratio | p99 | ratio | answers/s | ratio | busy \
          | failed |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
+    let again = rows.iter().find(|row| row.plugin == super::AGAIN);
     for row in rows {
+        let ratio = |of: fn(&Row) -> Figure| ratio(row, of(row), again.map(of));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {:.0} | {} | {:.0} % | {} |",
             row.plugin,
             micros(row.cpu.value),
-            ratio(row, row.cpu),
+            ratio(|row| row.cpu),
             micros(row.p50.value),
-            ratio(row, row.p50),
+            ratio(|row| row.p50),
             micros(row.p99.value),
-            ratio(row, row.p99),
+            ratio(|row| row.p99),
             row.throughput.value,
-            ratio(row, row.throughput),
+            ratio(|row| row.throughput),
             row.busy * 100.0,
             row.failed,
         );
@@ -66,11 +68,11 @@ fn micros(value: f64) -> String {
     }
 }
 
-fn ratio(row: &Row, figure: Figure) -> String {
+fn ratio(row: &Row, figure: Figure, again: Option<Figure>) -> String {
     let Figure { ratio, low, high, .. } = figure;
     match () {
         () if row.plugin == super::NONE => "1".to_owned(),
-        () if figure.is_noise() => format!("within noise ({low:.2}–{high:.2})"),
+        () if figure.is_noise(again.as_ref()) => format!("within noise ({low:.2}–{high:.2})"),
         () => format!("**{ratio:.2}** ({low:.2}–{high:.2})"),
     }
 }
@@ -132,7 +134,8 @@ fn prediction(text: &mut String, rows: &[Row]) {
     let _ = writeln!(
         text,
         "\n**Spearman's coefficient** with the added CPU in Envoy; 1 is the same order\n\n\
-         | traffic | plugins | instructions | time in the bench host |\n|---|--:|--:|--:|"
+         | traffic | plugins | instructions | time in the bench host \
+         | host calls |\n|---|--:|--:|--:|--:|"
     );
     coefficients(text, "all", &all);
     for group in groups(rows) {
@@ -149,7 +152,8 @@ fn coefficients(text: &mut String, traffic: &str, of: &[Added<'_>]) {
         spearman(&pairs).map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"))
     };
     let (fuel, time) = (coefficient(|it| it.fuel), coefficient(|it| it.time));
-    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {time} |", of.len());
+    let calls = coefficient(|it| it.host_calls);
+    let _ = writeln!(text, "| {traffic} | {} | {fuel} | {time} | {calls} |", of.len());
 }
 
 #[cfg(test)]
@@ -160,11 +164,11 @@ mod tests {
     #[test]
     fn ratios_that_the_rounds_do_not_agree_on_are_noise() {
         let mut row = example("a", 60.0, None);
-        assert_eq!(ratio(&row, row.cpu), "within noise (0.50–9.00)");
+        assert_eq!(ratio(&row, row.cpu, None), "within noise (0.50–9.00)");
         row.cpu.low = 1.1;
-        assert_eq!(ratio(&row, row.cpu), "**1.20** (1.10–9.00)");
+        assert_eq!(ratio(&row, row.cpu, None), "**1.20** (1.10–9.00)");
         row.plugin = super::super::NONE.to_owned();
-        assert_eq!(ratio(&row, row.cpu), "1");
+        assert_eq!(ratio(&row, row.cpu, None), "1");
     }
 
     #[test]
@@ -178,7 +182,7 @@ mod tests {
         ];
         let page = page(&rows);
         assert!(page.contains("| get | a | 10.0 µs | 1 | 1000 | 2 | 0.9 µs | 1 | 2.5 |"), "{page}");
-        assert!(page.contains("| all | 3 | 0.50 | 1.00 |"), "{page}");
+        assert!(page.contains("| all | 3 | 0.50 | 1.00 | - |"), "{page}");
         assert!(!page.contains("| get | lua |"), "{page}");
     }
 }

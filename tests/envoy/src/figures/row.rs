@@ -57,27 +57,37 @@ pub struct Figure {
     pub value: f64,
     /// The median of the ratios.
     pub ratio: f64,
-    /// The lowest ratio of a round.
+    /// The lowest ratio of a round; of five rounds and more, the lowest but one.
     pub low: f64,
-    /// The highest.
+    /// The highest, or the highest but one.
     pub high: f64,
 }
 
 impl Figure {
     /// Of the values of all rounds, and those of no plugin in the same rounds.
     pub fn new(values: &[f64], none: &[f64]) -> Self {
-        let ratios: Vec<_> = values.iter().zip(none).map(|(value, none)| value / none).collect();
+        let mut ratios: Vec<_> =
+            values.iter().zip(none).map(|(value, none)| value / none).collect();
+        ratios.sort_by(f64::total_cmp);
+        // One round in which the machine was busy with something else says nothing of a plugin.
+        let within = match ratios.len() {
+            rounds if rounds >= 5 => &ratios[1..rounds - 1],
+            _ => &ratios[..],
+        };
         Self {
             value: median(values),
             ratio: median(&ratios),
-            low: ratios.iter().copied().fold(f64::INFINITY, f64::min),
-            high: ratios.iter().copied().fold(0.0, f64::max),
+            low: within.first().copied().unwrap_or_default(),
+            high: within.last().copied().unwrap_or_default(),
         }
     }
 
-    /// Whether the rounds do not agree that it differs from no plugin.
-    pub fn is_noise(&self) -> bool {
-        self.low <= 1.0 && self.high >= 1.0
+    /// Whether its rounds may be those of no plugin: they reach to 1, or to where those of no plugin
+    /// reached when it was measured `again`.
+    pub fn is_noise(&self, again: Option<&Self>) -> bool {
+        let (low, high) =
+            again.map_or((1.0, 1.0), |again| (again.low.min(1.0), again.high.max(1.0)));
+        self.low <= high && self.high >= low
     }
 }
 
@@ -246,7 +256,12 @@ pub(super) mod tests {
     fn a_figure_is_a_median_of_ratios_within_their_rounds() {
         let figure = Figure::new(&[20.0, 60.0, 45.0], &[10.0, 50.0, 30.0]);
         assert_eq!(figure, Figure { value: 45.0, ratio: 1.5, low: 1.2, high: 2.0 });
-        assert!(!figure.is_noise());
-        assert!(Figure::new(&[9.0, 12.0, 12.0], &[10.0; 3]).is_noise());
+        assert!(!figure.is_noise(None));
+        let again = Figure { value: 10.0, ratio: 1.1, low: 1.05, high: 1.25 };
+        assert!(again.is_noise(Some(&again)) && !again.is_noise(None));
+        assert!(figure.is_noise(Some(&again)));
+        assert!(Figure::new(&[9.0, 12.0, 12.0], &[10.0; 3]).is_noise(None));
+        let with_outliers = Figure::new(&[12.0, 90.0, 11.0, 1.0, 13.0], &[10.0; 5]);
+        assert_eq!((with_outliers.low, with_outliers.high), (1.1, 1.3));
     }
 }

@@ -179,7 +179,7 @@ fn a_streamed_answer_is_checked_as_it_comes() {
     });
     let plugin = Plugin::example("moderate").configured(&settings);
     let calls = Calls { script: SERVICES, served: &["moderation"], ..Calls::default() };
-    let mut stage = Stage::start(&[plugin.clone()], &calls);
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &calls);
     let mut bench = plugin.bench(&Setup::new().upstreams(SERVICES).unwrap());
     let event = |text: &str| {
         format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]}))
@@ -219,7 +219,7 @@ fn a_list_is_fetched_anew_with_every_tick() {
     });
     let plugin = Plugin::example("ticks").configured(&settings);
     let calls = Calls { script, served: &["lists"], ..Calls::default() };
-    let mut stage = Stage::start(&[plugin.clone()], &calls);
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &calls);
     for due in [403, 200] {
         let start = Instant::now();
         let mut seen = None;

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it does not hold")]
 
+mod actions;
 mod callouts;
+mod calls;
 mod held;
 mod properties;
 mod stage;

@@ -133,9 +133,10 @@ fn properties_are_the_same_in_every_callback() {
     let written = Written::new();
     let manager = json!({"generate_request_id": false, "preserve_external_request_id": true});
     let plugin = written.plugin("reader", &body).manager(manager);
-    let mut stage = Stage::start(&[plugin.clone()], &Calls::default());
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &Calls::default());
     let setup = Setup::new().route("default").cluster("upstream").with(|settings| {
         "reader".clone_into(&mut settings.plugin_root_id);
+        "reader".clone_into(&mut settings.vm_id);
         "node-1".clone_into(&mut settings.node.id);
         "gateway".clone_into(&mut settings.node.cluster);
         settings.node.metadata.insert("KEY".to_owned(), json!("v"));

@@ -130,6 +130,8 @@ pub struct Line {
     pub thread: String,
     /// Whether that is the main thread.
     pub main: bool,
+    /// As Envoy writes it.
+    pub level: String,
     pub message: String,
 }
 
@@ -230,18 +232,21 @@ impl Stage {
     /// What a plugin has logged, and where.
     pub fn threads(&self, plugin: &str) -> Vec<Line> {
         let text = self.gateway.log().unwrap();
-        // Lines of streams name the plugin and its root id, those of root contexts the root id.
-        let marks = ["", &format!("{plugin} ")].map(|name| format!("] wasm log {name}{plugin}: "));
-        let thread = |line: &str| {
-            let (_, rest) = line.split_once("][")?;
-            rest.split_once(']').map(|(thread, _)| thread.to_owned())
+        // Lines of streams name the plugin, its root id and its VM's; those of root contexts lack
+        // the first.
+        let marks = [format!("{plugin} {plugin}"), format!("{plugin} {plugin} {plugin}")];
+        let marks = marks.map(|names| format!("] wasm log {names}: "));
+        let heads = |line: &str| {
+            let mut heads = line.split("][").skip(1);
+            let thread = heads.next()?.to_owned();
+            Some((thread, heads.next()?.to_owned()))
         };
-        let main = text.lines().find_map(thread);
+        let main = text.lines().find_map(heads).map(|(thread, _)| thread);
         let parsed = text.lines().filter_map(|line| {
             let (_, message) = marks.iter().find_map(|mark| line.split_once(mark))?;
-            let thread = thread(line)?;
+            let (thread, level) = heads(line)?;
             let main = Some(&thread) == main.as_ref();
-            Some(Line { thread, main, message: message.to_owned() })
+            Some(Line { thread, main, level, message: message.to_owned() })
         });
         parsed.collect()
     }
@@ -336,6 +341,8 @@ fn listener(plugin: &Plugin, attributes: &[&str]) -> Value {
                             "value": configuration,
                         },
                         "vm_config": {
+                            // What plugins share is not for others.
+                            "vm_id": name,
                             "runtime": "envoy.wasm.runtime.v8",
                             "code": {"local": {"filename": module}},
                         },

@@ -26,7 +26,7 @@ fn details_of_a_reply_are_the_plugins_own_words() {
     }
     let written = Written::new();
     let plugin = written.plugin("replies", REPLIES);
-    let mut stage = Stage::start(&[plugin.clone()], &Calls::default());
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &Calls::default());
     let mut bench = plugin.bench(&Setup::new());
     for (said, shown) in [
         ("plain", json!("plain")),
@@ -156,7 +156,7 @@ fn metrics_of_every_kind_count_alike() {
     }
     let written = Written::new();
     let plugin = written.plugin("metrics", METRICS);
-    let mut stage = Stage::start(&[plugin.clone()], &Calls::default());
+    let mut stage = Stage::start(std::slice::from_ref(&plugin), &Calls::default());
     let mut bench = plugin.bench(&Setup::new());
     for _ in 0..2 {
         stage.send("metrics", Call::get("/").http1(), Duration::ZERO);
@@ -195,8 +195,10 @@ fn attributes_of_any_bytes_reach_the_access_log() {
     let plugin = written.plugin("attributes", &body);
     let mut names: Vec<_> = ATTRIBUTES.iter().map(|(name, ..)| *name).collect();
     names.push("never_set");
-    let mut stage =
-        Stage::start(&[plugin.clone()], &Calls { attributes: &names, ..Calls::default() });
+    let mut stage = Stage::start(
+        std::slice::from_ref(&plugin),
+        &Calls { attributes: &names, ..Calls::default() },
+    );
     let mut bench = plugin.bench(&Setup::new());
     let real = stage.send("attributes", Call::get("/").http1(), Duration::ZERO);
     let outcome = bench.send(Call::get("/").http1()).unwrap();

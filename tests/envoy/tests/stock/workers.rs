@@ -25,7 +25,7 @@ fn one_vm_leads_and_the_main_thread_has_one_that_takes_part() {
     }
     let module = chunkwise_tests::module("tests/envoy/probe");
     let plugin = Plugin::new("probe", module, "leads");
-    let stage = Stage::with_workers(&[plugin.clone()], &Calls::default(), 2);
+    let stage = Stage::with_workers(std::slice::from_ref(&plugin), &Calls::default(), 2);
     let said = || {
         let mut said = BTreeMap::<_, (BTreeSet<_>, u32, bool)>::new();
         for line in stage.threads("probe") {

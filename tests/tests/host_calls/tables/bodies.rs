@@ -22,8 +22,8 @@ fn reading() -> Vec<Scenario> {
                  get_buffer_bytes(0, 1, 3) -> Ok 'ell'
                  get_buffer_bytes(0, 3, 0x7fffffff) -> Ok 'lo'
                  get_buffer_bytes(0, 0, -1) -> Ok 'hello'
-                 get_buffer_bytes(0, 1, -1) -> BadArgument kept
-                 get_buffer_bytes(0, -1, 1) -> BadArgument kept
+                 get_buffer_bytes(0, 1, -1) -> Ok 'ello'
+                 get_buffer_bytes(0, -1, 1) -> Ok nil
                  get_buffer_bytes(0, -1, 0) -> Ok nil
                  get_buffer_bytes(0, 5, 9) -> Ok nil
                  get_buffer_bytes(0, 6, 9) -> Ok nil
@@ -192,11 +192,16 @@ fn buffering() -> Vec<Scenario> {
 
 fn configurations() -> Vec<Scenario> {
     vec![
+        scenario("a plugin's configuration is not there yet when Envoy starts its VM")
+            .envoy()
+            .on("vm_start", "get_buffer_bytes(7, 0, 99) -> NotFound kept"),
+        scenario("a plugin's configuration is there when Higress starts its VM")
+            .higress()
+            .on("vm_start", "get_buffer_bytes(7, 0, 99) -> Ok 'cfg'"),
         scenario("configurations are read and not written")
             .on(
                 "vm_start",
-                "get_buffer_bytes(7, 0, 99) -> Ok 'cfg'
-                 get_buffer_bytes(6, 0, 99) -> Ok nil
+                "get_buffer_bytes(6, 0, 99) -> Ok nil
                  get_buffer_status(6) -> Ok 0 0",
             )
             .on(

@@ -1,30 +1,23 @@
 //! Many requests on kept connections: what became of them, and how long each took.
 
-use std::collections::BTreeMap;
+mod connection;
+mod report;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bench_host::traffic::{Exchange, HttpVersion};
-use hdrhistogram::Histogram;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
-use tokio::sync::{Mutex, Semaphore};
+use hyper::{Request, StatusCode};
+use tokio::sync::Semaphore;
 
-use crate::client;
 use crate::frames::Frames;
-use crate::runtime;
-
-/// The longest latency that is told apart, in nanoseconds.
-const HOUR: u64 = 3_600_000_000_000;
+use crate::{client, runtime};
+use connection::Connection;
+pub use report::{Failure, Report};
 
 /// What to send, and over how many connections.
 #[derive(Clone, Debug)]
@@ -52,36 +45,6 @@ pub enum LoadError {
     /// A request cannot be sent by a well-behaved client.
     #[error("the traffic cannot be sent: {0}")]
     Traffic(#[from] hyper::http::Error),
-}
-
-/// What can become of a request that was not answered as expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Failure {
-    /// No connection could be made for it.
-    Connect,
-    /// The answer came whole, with this status.
-    Status(u16),
-    /// The connection or the stream was cut before the end of the answer.
-    Reset,
-    /// The answer was not whole in time. Its connection is given up.
-    Timeout,
-}
-
-/// What came of a load.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Requests that were sent, or would have been if there had been a connection.
-    pub requests: u64,
-    /// Those that were not answered as expected.
-    pub failures: BTreeMap<Failure, u64>,
-    /// Nanoseconds until the whole answer was there, of the requests that were answered as
-    /// expected. In an open loop they start when the request was due, so a wait for a free
-    /// connection counts.
-    pub latency: Histogram<u64>,
-    /// Bytes of response bodies.
-    pub bytes: u64,
-    /// From the first request until the last answer.
-    pub elapsed: Duration,
 }
 
 impl Load {
@@ -247,132 +210,4 @@ async fn work(run: Arc<Run>, connection: Arc<Connection>) -> Report {
         }
     }
     report
-}
-
-/// A connection that is made when it is needed, and again when it is gone.
-#[derive(Debug, Default)]
-struct Connection(Mutex<Option<Sender>>);
-
-#[derive(Debug)]
-enum Sender {
-    Http1(http1::SendRequest<Frames>),
-    Http2(http2::SendRequest<Frames>),
-}
-
-type Answer = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
-
-impl Sender {
-    async fn connect(to: SocketAddr, http: HttpVersion) -> Option<Self> {
-        let socket = TcpStream::connect(to).await.ok()?;
-        let _ = socket.set_nodelay(true);
-        let io = TokioIo::new(socket);
-        match http {
-            HttpVersion::Http1 => {
-                let (sender, connection) = http1::handshake(io).await.ok()?;
-                tokio::spawn(connection);
-                Some(Self::Http1(sender))
-            }
-            HttpVersion::Http2 => {
-                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.ok()?;
-                tokio::spawn(connection);
-                Some(Self::Http2(sender))
-            }
-        }
-    }
-
-    /// Itself, once it can take a request, if it ever can.
-    async fn while_usable(mut self) -> Option<Self> {
-        let ready = match &mut self {
-            Self::Http1(sender) => sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
-        };
-        ready.is_ok().then_some(self)
-    }
-
-    fn send(&mut self, request: Request<Frames>) -> Answer {
-        match self {
-            Self::Http1(sender) => Box::pin(sender.send_request(request)),
-            Self::Http2(sender) => Box::pin(sender.send_request(request)),
-        }
-    }
-}
-
-impl Connection {
-    /// Sends a request and reads the answer to its end: its status, and how long its body was.
-    async fn ask(
-        &self,
-        to: SocketAddr,
-        http: HttpVersion,
-        request: Request<Frames>,
-    ) -> Result<(StatusCode, u64), Failure> {
-        let answer = {
-            let mut kept = self.0.lock().await;
-            let mut sender = match kept.take() {
-                Some(sender) => sender.while_usable().await,
-                None => None,
-            };
-            if sender.is_none() {
-                sender = Sender::connect(to, http).await;
-            }
-            let mut sender = sender.ok_or(Failure::Connect)?;
-            let answer = sender.send(request);
-            *kept = Some(sender);
-            answer
-        };
-        let response = answer.await.map_err(|_| Failure::Reset)?;
-        let (status, mut body) = (response.status(), response.into_body());
-        let mut bytes = 0;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Failure::Reset)?;
-            bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        }
-        Ok((status, bytes))
-    }
-
-    /// Forgets a connection on which an answer is still due. Of HTTP/2 that is one stream.
-    async fn give_up(&self) {
-        let mut kept = self.0.lock().await;
-        kept.take_if(|sender| matches!(sender, Sender::Http1(_)));
-    }
-}
-
-impl Report {
-    fn new() -> Self {
-        Self {
-            requests: 0,
-            failures: BTreeMap::new(),
-            latency: Histogram::new_with_bounds(1, HOUR, 3).expect("bounds in their order"),
-            bytes: 0,
-            elapsed: Duration::ZERO,
-        }
-    }
-
-    fn fail(&mut self, failure: Failure) {
-        *self.failures.entry(failure).or_default() += 1;
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        for (failure, count) in &other.failures {
-            *self.failures.entry(*failure).or_default() += count;
-        }
-        self.latency.add(&other.latency).expect("histograms of the same bounds");
-        self.bytes += other.bytes;
-    }
-
-    /// Requests that were not answered as expected.
-    pub fn failed(&self) -> u64 {
-        self.failures.values().sum()
-    }
-
-    /// Answers a second, those that were expected.
-    pub fn throughput(&self) -> f64 {
-        self.latency.len() as f64 / self.elapsed.as_secs_f64()
-    }
-
-    /// The latency that this share of the expected answers does not exceed: 0.99 for the p99. Zero
-    /// when there is none. Exact to three digits, up to an hour.
-    pub fn quantile(&self, share: f64) -> Duration {
-        Duration::from_nanos(self.latency.value_at_quantile(share))
-    }
 }
