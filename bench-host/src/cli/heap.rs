@@ -11,7 +11,7 @@ use super::Failure;
 use super::host::HostArguments;
 use super::limits::LimitArguments;
 use super::passes::progress;
-use super::replay::{TrafficArguments, crashed, fits, read, size};
+use super::replay::{TrafficArguments, crashed, prepare, read, size};
 use crate::engine::wasm::WasmPlugin;
 use crate::heap::{self, Recording};
 use crate::host::{Measure, Profile, Settings};
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     options.repeat = arguments.traffic.repeat;
     options.measure = Measure { time: false, usage: false };
     arguments.limits.apply(&mut options.settings);
-    fits(&module, &mut options.settings)?;
+    prepare(&module, &mut options)?;
     profile(arguments, &module, &traffic, &options)
 }
 

@@ -160,12 +160,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     crash.map_or(Ok(()), Err)
 }
 
-/// Refuses a module that the host would not load, and adapts the settings to any other.
-pub(super) fn fits(module: &Module, settings: &mut Settings) -> Result<(), Failure> {
+/// Checks that the proxy takes the module, and lets its settings follow from what that declares.
+pub(super) fn prepare(module: &Module, options: &mut Options) -> Result<(), Failure> {
     module
         .facts
         .loadable()
         .map_err(|error| Failure::Input(format!("{}: {error}", module.path.display())))?;
+    let settings = &mut options.settings;
     if module.facts.abi == Some(AbiVersion::V0_2_100) && settings.profile == Profile::Envoy {
         return Err(Failure::Input(format!(
             "{}: it declares ABI 0.2.100, which a stock Envoy does not load; \
@@ -184,7 +185,7 @@ pub(super) fn measured(
     mut options: Options,
     passes: Passes,
 ) -> Result<(ResultFile, Option<Failure>), Failure> {
-    fits(module, &mut options.settings)?;
+    prepare(module, &mut options)?;
     // With several plugins about, it matters which one failed.
     let named = |failure| match failure {
         Failure::Plugin(message) => {
