@@ -11,6 +11,8 @@ pub mod cli;
 pub mod engine;
 #[cfg(feature = "wasm")]
 pub mod guest_build;
+#[cfg(feature = "wasm")]
+pub mod heap;
 pub mod host;
 pub mod leak;
 pub mod measure;

@@ -38,6 +38,17 @@ impl Failure {
         })
     }
 
+    /// The same, with the file that is at fault in front: the module, or its configuration.
+    pub fn of_plugin(self, module: &Path, configuration: Option<&Path>) -> Self {
+        match (self, configuration) {
+            (Self::Plugin(message), _) => Self::Plugin(format!("{}: {message}", module.display())),
+            (Self::Configuration(message), Some(path)) => {
+                Self::Configuration(format!("{}: {message}", path.display()))
+            }
+            (failure, _) => failure,
+        }
+    }
+
     /// A file that the user named and that cannot be used.
     pub fn file(what: &str, path: &Path, error: &io::Error) -> Self {
         Self::Input(format!("cannot {what} {}: {error}", path.display()))

@@ -4,6 +4,7 @@ mod budget;
 mod build;
 mod demo;
 mod failure;
+mod heap;
 mod host;
 mod inspect;
 mod limits;
@@ -36,6 +37,7 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 our own failure, 2 bad usage or 
 enum Command {
     Build(build::Arguments),
     Demo(demo::Arguments),
+    Heap(Box<heap::Arguments>),
     Inspect(inspect::Arguments),
     Limits(Box<budget::Arguments>),
     Package(Box<package::Arguments>),
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Build(arguments) => build::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Heap(arguments) => heap::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Limits(arguments) => budget::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),

@@ -98,7 +98,7 @@ fn same_work(one: &Run, other: &Run) -> bool {
     })
 }
 
-fn progress(requests: u64) -> ProgressBar {
+pub(super) fn progress(requests: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -75,16 +75,16 @@ pub(super) struct Arguments {
 pub(super) struct TrafficArguments {
     /// Traffic: HAR 1.2, Envoy's tap output or JSON lines, by content, or a generator (synth:…).
     #[arg(long = "traffic", value_name = "FILE", long_help = TRAFFIC_HELP.as_str())]
-    source: String,
+    pub source: String,
     /// The longest chunk of bodies whose chunks were not recorded.
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = size)]
-    chunk: NonZeroUsize,
+    pub chunk: NonZeroUsize,
     /// Streams that are open at once in a VM; their callbacks alternate.
     #[arg(long, value_name = "N", default_value = "1")]
-    streams: NonZeroUsize,
+    pub streams: NonZeroUsize,
     /// Repetitions of the whole trace in the same VM.
     #[arg(long, value_name = "N", default_value = "1")]
-    repeat: NonZeroUsize,
+    pub repeat: NonZeroUsize,
 }
 
 static TRAFFIC_HELP: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
@@ -208,7 +208,7 @@ pub(super) fn measured(
     Ok((ResultFile::new(context, &run), crashed(&run).map(named)))
 }
 
-fn crashed(run: &Run) -> Option<Failure> {
+pub(super) fn crashed(run: &Run) -> Option<Failure> {
     let crash = run.crashes.first()?;
     let times = match run.crashes.len() {
         1 => String::new(),

@@ -10,7 +10,7 @@ mod error;
 mod facts;
 mod first_bytes;
 mod imports;
-mod names;
+pub(crate) mod names;
 mod proposals;
 pub mod report;
 mod scan;

@@ -6,7 +6,7 @@ use wasmparser::{Name, NameMap, NameSectionReader};
 ///
 /// Names are only advice: a section that stops making sense counts as far as it did.
 #[derive(Debug, Default)]
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     /// Indices and names, possibly mangled.
     pub functions: Vec<(u32, &'a str)>,
     /// Indices and names.

@@ -5,6 +5,8 @@
 
 mod budget;
 mod command;
+mod dhat;
+mod heap;
 mod input_errors;
 mod limits;
 mod outputs;

@@ -9,6 +9,7 @@ mod bare;
 mod behaviour;
 mod build;
 mod costs;
+mod heap;
 mod languages;
 mod replayed;
 mod start;

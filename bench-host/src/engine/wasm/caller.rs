@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::{Caller, Memory, TypedFunc};
 
+use super::heap::Watched;
 use super::limits::Limits;
 use super::restriction::{Import, Restriction};
 use crate::host::calls::{self, Refusal};
@@ -24,6 +25,8 @@ pub(super) struct State {
     pub memory_refused: Option<usize>,
     /// Names of the imports, by their places in the ledger.
     pub imports: Vec<String>,
+    /// Where the guest's heap is recorded.
+    pub watched: Option<Watched>,
     /// The import called last, by its place.
     place: usize,
     /// The host call whose request for memory failed, by its place.
@@ -46,6 +49,7 @@ impl State {
             most_memory: limits.memory,
             memory_refused: None,
             imports: Vec::new(),
+            watched: None,
             place: 0,
             failed_in: None,
             allocating: 0,

@@ -41,6 +41,7 @@ impl WasmPlugin {
         let limits = self.limits;
         let mut store = Store::new(&self.engine, State::new(host, limits));
         store.limiter(|state| state);
+        store.data_mut().watched = self.watched();
         let mut runner = Runner::new(store, limits);
         let store = &mut runner.store;
 

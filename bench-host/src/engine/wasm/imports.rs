@@ -27,6 +27,13 @@ pub(super) fn all(store: &mut Store<State>, module: &Module) -> Result<Vec<Exter
                 return Err(StartError::Module { what: "load", reason });
             };
             let name = import.name();
+            // Not the guest's own imports, so the ledger does not know them.
+            if store.data().watched.is_some()
+                && import.module() == crate::heap::MODULE
+                && let Some(function) = super::heap::function(store, name)
+            {
+                return Ok(function.into());
+            }
             let this = Import {
                 place: store.data_mut().import(name),
                 allowed: Allowed::of(import.module(), name),

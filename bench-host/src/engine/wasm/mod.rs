@@ -5,6 +5,7 @@ mod caller;
 mod exports;
 mod fault;
 mod guest;
+mod heap;
 mod imports;
 mod limits;
 mod restriction;
@@ -17,14 +18,16 @@ mod wasi;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use wasmtime::{Config, Engine, Module, OptLevel};
+use wasmtime::{Config, Engine, ExternType, Module, OptLevel};
 
 pub use guest::WasmGuest;
 pub use limits::Limits;
 use ticker::Ticker;
 
 use crate::engine::{Guest, Plugin, StartError};
+use crate::heap::{Instrumented, Recording};
 use crate::host::Host;
+use heap::{Watch, Watched};
 
 /// The version of wasmtime that results name; a test keeps it equal to the lock file's.
 pub const WASMTIME_VERSION: &str = "48.0.8";
@@ -35,6 +38,7 @@ pub struct WasmPlugin {
     engine: Engine,
     module: Module,
     limits: Limits,
+    watch: Option<Watch>,
     _ticker: Option<Arc<Ticker>>,
 }
 
@@ -70,7 +74,38 @@ impl WasmPlugin {
             what: "load",
             reason: format!("the machine starts no more threads: {error}"),
         })?;
-        Ok(Self { engine, module, limits, _ticker: ticker.map(Arc::new) })
+        Ok(Self { engine, module, limits, watch: None, _ticker: ticker.map(Arc::new) })
+    }
+
+    /// Compiles a module that was rewritten to tell about its heap; its VMs are recorded, but for
+    /// the first one, in which a replay only tries the configuration.
+    ///
+    /// Have instructions counted (`limits.fuel`): they are the recording's clock, which stands still
+    /// otherwise.
+    ///
+    /// # Cost
+    /// A backtrace for each allocation; freeing costs a host call.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub fn recording(
+        module: Instrumented,
+        limits: Limits,
+        recording: &Recording,
+    ) -> Result<Self, StartError> {
+        let plugin = Self::compile(&module.bytes, limits)?;
+        let watch = Watch { map: Arc::new(module.map), recording: recording.clone() };
+        Ok(Self { watch: Some(watch), ..plugin })
+    }
+
+    /// What a VM that is about to be made tells about its heap, if it is recorded.
+    fn watched(&self) -> Option<Watched> {
+        let Watch { map, recording } = self.watch.as_ref()?;
+        let pages = match self.module.get_export("memory") {
+            Some(ExternType::Memory(memory)) => memory.minimum(),
+            _ => 0,
+        };
+        Some(Watched { map: Arc::clone(map), vm: recording.vm(pages) })
     }
 }
 

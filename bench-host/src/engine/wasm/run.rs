@@ -19,7 +19,7 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(mut store: Store<State>, limits: Limits) -> Self {
-        refuel(&mut store, limits);
+        refuel(&mut store, limits, 0);
         Self { store, limits, fuel_used: 0, memory: None }
     }
 
@@ -30,7 +30,7 @@ impl Runner {
         function: &TypedFunc<P, R>,
         params: P,
     ) -> Result<R, Fault> {
-        refuel(&mut self.store, self.limits);
+        refuel(&mut self.store, self.limits, self.fuel_used);
         if let Some(memory) = self.memory {
             let bytes = memory.data_size(&self.store) as u64;
             self.store.data_mut().host.memory_bytes = bytes;
@@ -39,12 +39,18 @@ impl Runner {
         if let Some(budget) = self.limits.fuel {
             self.fuel_used += budget - self.store.get_fuel().unwrap_or(budget);
         }
+        if let Some(watched) = &mut self.store.data_mut().watched {
+            watched.vm.end(self.fuel_used);
+        }
         result.map_err(|error| fault(&mut self.store, self.limits, name, &error))
     }
 }
 
-fn refuel(store: &mut Store<State>, limits: Limits) {
+fn refuel(store: &mut Store<State>, limits: Limits, used: u64) {
     store.data_mut().begin();
+    if let Some(watched) = &mut store.data_mut().watched {
+        watched.vm.begin(used, limits.fuel.unwrap_or(0));
+    }
     if let Some(deadline) = limits.deadline {
         store.set_epoch_deadline(epochs(deadline));
     }
