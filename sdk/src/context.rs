@@ -11,20 +11,20 @@ use crate::lease::{self, Candidate, Leader, Lease};
 use crate::plugin::Plugin;
 use crate::shared::SharedData;
 use crate::time;
-use crate::vm::{Owner, Tasks, Vm};
+use crate::vm::{Owner, SharedVm, Tasks};
 
 /// The plugin as a whole: where timers and tasks begin that belong to no stream.
 ///
 /// They end when the proxy ends this configuration of the plugin, and are begun again by the next.
 pub struct PluginContext<P> {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     root: u32,
     plugin: Weak<P>,
 }
 
 impl<P: Plugin> PluginContext<P> {
-    pub(crate) fn new(vm: &Rc<Vm>, root: u32, plugin: &Rc<P>) -> Self {
-        Self { vm: Rc::clone(vm), root, plugin: Rc::downgrade(plugin) }
+    pub(crate) fn new(vm: &SharedVm, root: u32, plugin: &Rc<P>) -> Self {
+        Self { vm: vm.clone(), root, plugin: Rc::downgrade(plugin) }
     }
 
     /// Calls `tick` once in every period, for the first time when one has passed.
@@ -158,7 +158,7 @@ impl Ticked for Result<()> {
 
 impl<P> Clone for PluginContext<P> {
     fn clone(&self) -> Self {
-        Self { vm: Rc::clone(&self.vm), root: self.root, plugin: self.plugin.clone() }
+        Self { vm: self.vm.clone(), root: self.root, plugin: self.plugin.clone() }
     }
 }
 

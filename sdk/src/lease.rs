@@ -48,8 +48,8 @@
 //!   least two thirds.
 //! - When it [resigns](Leader::resign), all its handles are dropped, the proxy ends its
 //!   configuration in order, or its VM ends itself for a fresh one
-//!   ([`Plugin::REBUILD`](crate::Plugin::REBUILD)): a third of the term. A host may end a VM without telling it; that is
-//!   like a crash.
+//!   ([`Plugin::REBUILD`](crate::Plugin::REBUILD)): a third of the term. A host may end a VM without
+//!   telling it; that is like a crash.
 //!
 //! # Cost
 //! In a third of the term, each worker: a tick in which the clock is read three times and the value

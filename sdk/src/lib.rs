@@ -88,6 +88,7 @@ pub mod stream;
 mod table;
 pub mod time;
 mod unconfigured;
+mod used;
 mod vm;
 
 pub use config::{Config, ConfigError};

@@ -93,7 +93,8 @@ pub enum Host {
 /// A comparison for each request; one host call for a request at which a limit is passed, and one
 /// more for the first of a VM to find out which host it is ([`Host::Envoy`]). A VM that has a
 /// configuration reads it when it starts, and the clock where it says that it is made anew. Once it
-/// is time, the clock is read whenever the VM is idle, until it is old enough.
+/// is time, the clock is read whenever the VM is idle, until it is old enough, and with each request
+/// once the VM has twice what a limit allows, until the log has said so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rebuild {
     pub(crate) requests: u64,

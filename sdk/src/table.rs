@@ -57,6 +57,34 @@ impl<T: Default> Table<T> {
         None
     }
 
+    /// Where an id is: good for [`at_mut`](Self::at_mut), and to be looked up anew if others have
+    /// come or gone meanwhile.
+    #[inline]
+    pub fn find(&self, id: u32) -> Option<usize> {
+        if id == FREE {
+            return None;
+        }
+        let mask = self.places.len().wrapping_sub(1);
+        let mut at = id as usize & mask;
+        loop {
+            let known = self.places.get(at)?.id;
+            if known == id {
+                return Some(at);
+            }
+            if known == FREE {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The value of an id that may be at this place.
+    #[inline]
+    pub fn at_mut(&mut self, at: usize, id: u32) -> Option<&mut T> {
+        let place = self.places.get_mut(at)?;
+        (place.id == id).then_some(&mut place.value)
+    }
+
     pub fn get_mut(&mut self, id: u32) -> Option<&mut T> {
         let at = self.find(id)?;
         Some(&mut self.places[at].value)
@@ -79,24 +107,6 @@ impl<T: Default> Table<T> {
             at = (at + 1) & mask;
         }
         Some(value)
-    }
-
-    fn find(&self, id: u32) -> Option<usize> {
-        if id == FREE {
-            return None;
-        }
-        let mask = self.places.len().wrapping_sub(1);
-        let mut at = id as usize & mask;
-        loop {
-            let known = self.places.get(at)?.id;
-            if known == id {
-                return Some(at);
-            }
-            if known == FREE {
-                return None;
-            }
-            at = (at + 1) & mask;
-        }
     }
 
     fn free_place(&self, id: u32) -> usize {

@@ -1,13 +1,12 @@
 //! Waiting for a time, in tasks.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::abi::host;
 use crate::error::{Error, Result};
-use crate::vm::{TimerId, Vm, current};
+use crate::vm::{SharedVm, TimerId, current};
 
 /// The host's clock: the time since 1970.
 ///
@@ -84,7 +83,7 @@ const OUTSIDE: Error = Error::Plugin("time can only be waited for in a task of t
 
 /// A timer that is set; dropped with the task that waits for it.
 struct Timer {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     id: TimerId,
 }
 

@@ -9,7 +9,8 @@ use std::ops::Bound;
 use bench_host::measure::Phase;
 use bench_host::testing::{Answer, Call, TestHost};
 use chunkwise::abi::Direction;
-use chunkwise::http::BodyAction;
+use chunkwise::http::{BodyAction, ReplaceBody};
+use chunkwise::stream::Replacer;
 use chunkwise::{Chunk, Config, ConfigError, Error, Filter, Plugin, Result};
 
 type Work = Box<dyn FnMut(&mut Chunk<'_>) -> Result<()>>;
@@ -303,4 +304,34 @@ fn slices_read_before_an_edit_keep_what_they_showed() {
         Ok(())
     });
     assert_eq!(edited, passed("other", &[(GET, 3), (SET, 2)], 15, 10));
+}
+
+/// The only match of a chunk is replaced where it lies, but not where the plugin is looking.
+#[test]
+fn what_was_read_before_a_replacement_stays_as_it_was() {
+    let replacer = Replacer::new([("world", "you all")]).unwrap();
+    for reads in [false, true] {
+        let replacer = replacer.clone();
+        let passed = pass(&["hello, world, and others"], move |chunk| {
+            let before = if reads { chunk.bytes()? } else { &[] };
+            ReplaceBody::new(&replacer).chunk(chunk)?;
+            assert!(!reads || before == b"hello, world, and others");
+            assert_eq!(chunk.bytes()?, b"hello, you all, and others");
+            Ok(())
+        });
+        assert_eq!(passed.body, "hello, you all, and others");
+        // What is in front of the match and the replacement.
+        assert_eq!((passed.calls[GET], passed.calls[SET], passed.bytes_out), (2, 1, 14));
+    }
+}
+
+#[test]
+fn what_a_replacement_looked_at_in_vain_is_not_fetched_again() {
+    let replacer = Replacer::new([("word", "other")]).unwrap();
+    let passed = pass(&["hello"], move |chunk| {
+        ReplaceBody::new(&replacer).chunk(chunk)?;
+        assert_eq!(chunk.bytes()?, b"hello");
+        Ok(())
+    });
+    assert_eq!(passed, self::passed("hello", &[(GET, 1)], 5, 0));
 }

@@ -105,6 +105,8 @@ fn a_young_vm_stays_for_a_proxy_makes_no_second_one_so_soon() {
     host.run_for(2 * SECOND - Duration::from_millis(20)).unwrap();
     send(&mut host, 9);
     assert!(!is_over(&mut host));
+    let said = host.log().iter().find(|line| line.message.starts_with("no fresh VM"));
+    assert_eq!(said, None, "nobody is in the way");
     host.run_for(Duration::from_millis(20)).unwrap();
     // A timer is as good as the end of a stream, and there is none so soon.
     assert!(!is_over(&mut host));

@@ -9,6 +9,8 @@ pub struct HeaderMap {
     /// Bytes of all names and values.
     size: usize,
     folded: bool,
+    /// Names of which there is one field, in alphabetical order: another one is joined to it.
+    joined: &'static [&'static str],
 }
 
 impl HeaderMap {
@@ -18,13 +20,43 @@ impl HeaderMap {
         Self { folded: true, ..Self::default() }
     }
 
+    /// The map as Envoy has it, which keeps one field of each of these names and joins others of
+    /// the same name to it with `,`.
+    pub(super) fn joining(self, names: &'static [&'static str]) -> Self {
+        let mut map = Self { joined: names, ..self };
+        let mut fields = map.entries.iter().enumerate();
+        let repeats = fields.any(|(at, (name, _))| {
+            map.is_joined(name) && map.entries[..at].iter().any(|(before, _)| before == name)
+        });
+        if repeats {
+            map.size = 0;
+            for (name, value) in std::mem::take(&mut map.entries) {
+                map.add(&name, &value);
+            }
+        }
+        map
+    }
+
     /// Adds a header at the end.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         if self.folded {
             return self.fold(name, value);
         }
+        if self.is_joined(name)
+            && let Some(at) = self.position(name)
+        {
+            let known = &mut self.entries[at].1;
+            *known = [&known[..], b",", value].concat().into();
+            self.size += 1 + value.len();
+            return;
+        }
         self.size += name.len() + value.len();
         self.entries.push((lower(name), Bytes::copy_from_slice(value)));
+    }
+
+    fn is_joined(&self, name: &[u8]) -> bool {
+        let lower = || name.iter().map(u8::to_ascii_lowercase);
+        self.joined.binary_search_by(|known| known.bytes().cmp(lower())).is_ok()
     }
 
     fn fold(&mut self, name: &[u8], value: &[u8]) {
@@ -229,6 +261,17 @@ mod tests {
         headers.replace_all([(&b"z"[..], &b"1"[..]), (b"a", b"2"), (b"Z", b"3")]);
         let pairs: Vec<_> = headers.iter().map(|(n, v)| (&n[..], &v[..])).collect();
         assert_eq!(pairs, [(&b"a"[..], &b"2"[..]), (b"z", b"1, 3")]);
+    }
+
+    #[test]
+    fn a_map_of_envoy_has_one_field_of_some_names() {
+        let headers = map(&[("via", "1"), ("x", "2"), ("via", "3"), ("x", "4")]);
+        let mut headers = headers.joining(&["accept", "via"]);
+        headers.add(b"Via", b"5");
+        headers.add(b"accept", b"6");
+        let expected = map(&[("via", "1,3,5"), ("x", "2"), ("x", "4"), ("accept", "6")]);
+        assert!(headers.iter().eq(expected.iter()));
+        assert_eq!(headers.byte_size(), expected.byte_size());
     }
 
     #[test]

@@ -10,7 +10,8 @@ use bytes::Bytes;
 
 use super::abi::{DataStatus, Direction, HeadersStatus};
 use super::headers::HeaderMap;
-use super::misuse::LOST_FRAME;
+use super::joined::joined;
+use super::misuse::{LOST_BODY, LOST_FRAME};
 use super::output::Received;
 use super::proxy::{Proxy, Verdict};
 use super::settings::Profile;
@@ -51,11 +52,13 @@ impl Proxy {
         if direction == Direction::Request && profile == Profile::Envoy {
             stream.client = forwarded_for(&headers);
         }
+        stream.end_shown = end;
         let half = stream.half(direction);
         half.begun = true;
         half.headers_open = true;
         half.resumed_too_early = false;
         half.complete = end;
+        let headers = headers.joining(joined(direction));
         let count = u32::try_from(headers.len()).unwrap_or(u32::MAX);
         half.headers = headers;
         let callback = match direction {
@@ -66,7 +69,10 @@ impl Proxy {
         let stop_is_stop_all = self.host().settings.reads_stop_as_stop_all();
         let Some(half) = self.open_half(context, direction) else { return };
         let iteration = match HeadersStatus::from_guest(answer, stop_is_stop_all) {
-            HeadersStatus::Continue => return half.release_headers(end),
+            HeadersStatus::Continue => {
+                half.headers_open = false;
+                return half.release_headers(end);
+            }
             HeadersStatus::Stop => Iteration::StopSingle,
             HeadersStatus::StopAllAndBuffer => Iteration::StopAll { watermark: false },
             HeadersStatus::StopAllAndWatermark => Iteration::StopAll { watermark: true },
@@ -181,10 +187,15 @@ impl Proxy {
     pub(super) fn deliver(&mut self, context: u32, direction: Direction, end: bool) {
         let limit = self.buffer_limit(context);
         let forwards = self.host().settings.forwards_added_data();
+        if let Some(stream) = self.stream(context) {
+            stream.end_shown = end;
+        }
         let Some(half) = self.open_half(context, direction) else { return };
         half.in_body = true;
         half.frame_open = true;
+        half.frame_kept = true;
         half.resumed_too_early = false;
+        let had_trailers = half.trailers.is_some();
         let size = half.visible_body().map_or(0, |body| body.len());
         let size = u32::try_from(size).unwrap_or(u32::MAX);
         let callback = match direction {
@@ -196,9 +207,13 @@ impl Proxy {
         half.in_body = false;
         half.frame_open = false;
         let Verdict::Answer(answer) = verdict else { return };
+        // Trailers that the filter has added go behind the frame, with an iteration of their own.
+        let added = half.trailers.take_if(|_| !had_trailers);
+        half.complete &= added.is_none();
         half.still_buffering = false;
         let buffering = mem::take(&mut half.buffering);
         let stop = Stop { last: end, ..Stop::of(callback, answer) };
+        half.frame_kept &= DataStatus::from_guest(answer) != DataStatus::Continue;
         match DataStatus::from_guest(answer) {
             DataStatus::Continue
                 if buffering && half.iteration == Iteration::Running && !forwards =>
@@ -210,7 +225,10 @@ impl Proxy {
             DataStatus::Continue => half.release_frame(),
             DataStatus::StopNoBuffer => {
                 // What was held before stays held; only this frame is the plugin's to keep.
-                half.frame = super::Buffer::default();
+                let mut frame = mem::take(&mut half.frame);
+                if half.from_current {
+                    half.held.append(&mut frame);
+                }
                 half.stop(Iteration::StopSingle, stop);
             }
             status @ (DataStatus::StopAndBuffer | DataStatus::StopAndWatermark) => {
@@ -224,11 +242,37 @@ impl Proxy {
                 }
             }
         }
+        if let Some(trailers) = added {
+            self.added_trailers(context, direction, trailers);
+        }
+    }
+
+    /// What becomes of trailers that the filter has added with the last frame.
+    fn added_trailers(&mut self, context: u32, direction: Direction, trailers: HeaderMap) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        half.complete = true;
+        half.trailers = Some(trailers);
+        half.trailers_seen = true;
+        let stopped = half.iteration != Iteration::Running;
+        if stopped && direction == Direction::Response {
+            // They wait for what is held.
+        } else if half.from_current {
+            // The iteration began at this filter, which so is told of its own trailers.
+            self.deliver_trailers(context, direction);
+        } else if stopped {
+            // Without headers there is nothing that they could end, and they wait too.
+            if half.headers_sent {
+                half.release_added_trailers();
+            }
+        } else {
+            half.release();
+        }
     }
 
     pub(super) fn deliver_trailers(&mut self, context: u32, direction: Direction) {
         let Some(half) = self.open_half(context, direction) else { return };
         half.trailers_open = true;
+        half.trailers_seen = true;
         half.resumed_too_early = false;
         let count = half.trailers.as_ref().map_or(0, HeaderMap::len);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -238,11 +282,28 @@ impl Proxy {
         };
         let Verdict::Answer(answer) = self.ask(context, callback) else { return };
         let Some(half) = self.open_half(context, direction) else { return };
-        if answer == 0 {
-            half.release();
-        } else {
+        half.trailers_open &= answer != 0;
+        if answer != 0 {
             half.stop(Iteration::StopSingle, Stop::of(callback, answer));
+        } else if half.from_current && half.iteration == Iteration::StopSingle {
+            self.trailers_again(context, direction);
+        } else {
+            half.release();
         }
+    }
+
+    /// The filter had stopped everything, was resumed, stopped the body with its frame and let the
+    /// trailers pass. The filter manager takes this filter for one that has had the end of the
+    /// body: what it holds is lost, and the trailers begin at this filter again.
+    fn trailers_again(&mut self, context: u32, direction: Direction) {
+        let Some(half) = self.open_half(context, direction) else { return };
+        let lost = mem::take(&mut half.held).len();
+        half.iteration = Iteration::Running;
+        half.buffering = false;
+        if lost > 0 {
+            self.host().misused(LOST_BODY);
+        }
+        self.deliver_trailers(context, direction);
     }
 }
 

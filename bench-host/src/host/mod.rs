@@ -14,6 +14,7 @@ mod events;
 mod foreign;
 mod headers;
 mod http;
+mod joined;
 mod life;
 mod log;
 mod metrics;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::abi::{Direction, PeerKind, StreamKind};
 use super::headers::HeaderMap;
+use super::joined::joined;
 use super::proxy::Proxy;
 use super::stream::LocalReply;
 
@@ -31,6 +32,7 @@ impl Proxy {
             // A response is in this filter's hands: the reply takes its place and passes no filter.
             let half = &mut stream.response;
             half.abort();
+            half.trailers = None;
             half.headers = headers;
             half.complete = true;
             half.in_body = false;
@@ -107,7 +109,7 @@ fn response(request: &HeaderMap, reply: &LocalReply) -> (HeaderMap, Bytes) {
     let grpc = content_type.is_some_and(|value| {
         value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest, [] | [b'+', ..]))
     });
-    let mut map = HeaderMap::default();
+    let mut map = HeaderMap::default().joining(joined(Direction::Response));
     let status = if grpc { 200 } else { reply.status };
     map.add(b":status", status.to_string().as_bytes());
     for (name, value) in &reply.headers {

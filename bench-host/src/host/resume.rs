@@ -26,9 +26,6 @@ impl Proxy {
             }
             return;
         }
-        // Of a response that was resumed, the real host keeps the pointer: changes are taken, and
-        // come too late.
-        let stays_open = direction == Direction::Response && half.headers_open;
         match half.iteration {
             // Resuming what runs has no effect; in particular from the callback that stops it.
             Iteration::Running => half.resumed_too_early = true,
@@ -36,24 +33,27 @@ impl Proxy {
                 let buffering = half.buffering;
                 half.release();
                 half.still_buffering = buffering;
-                half.headers_open = stays_open;
             }
             Iteration::StopAll { .. } => {
                 half.iteration = Iteration::Running;
                 let end = half.complete && half.trailers.is_none();
                 let frame_waits = mem::take(&mut half.frame_waits);
                 half.release_headers(end && !frame_waits);
-                half.headers_open = stays_open;
                 if half.received.ended {
                     return;
                 }
+                let had_trailers = half.trailers.is_some();
+                half.from_current = true;
                 if frame_waits {
                     // What was held starts again at this filter.
                     half.frame = mem::take(&mut half.held);
                     self.deliver(context, direction, end);
                 }
-                if self.open_half(context, direction).is_some_and(|half| half.trailers.is_some()) {
+                if had_trailers {
                     self.deliver_trailers(context, direction);
+                }
+                if let Some(stream) = self.stream(context) {
+                    stream.half(direction).from_current = false;
                 }
             }
         }

@@ -61,6 +61,8 @@ pub struct Stream {
     pub reset: bool,
     /// Why it never came to its end, where nothing could move it any more.
     pub stalled: Option<String>,
+    /// The last headers or frame that the filter was shown, of either direction, ended its message.
+    pub(super) end_shown: bool,
     /// The stream is being ended: whatever the plugin puts off now comes too late.
     pub(super) closing: bool,
     /// The upstream host that the plugin chose (Higress).
@@ -104,7 +106,9 @@ pub enum Iteration {
 pub struct Half {
     /// Headers, until they have gone on (a copy stays readable, see `readable_headers`).
     pub headers: HeaderMap,
-    /// Whether a plugin may change the headers: from their callback until they go on.
+    /// Whether a plugin may change the headers: from their callback until that lets them go on, or
+    /// the plugin resumes the stream. Headers that a body callback lets go stay in its reach, though
+    /// changes come too late.
     pub headers_open: bool,
     /// Whether headers have arrived at all.
     pub begun: bool,
@@ -112,8 +116,12 @@ pub struct Half {
     pub headers_sent: bool,
     /// Trailers.
     pub trailers: Option<HeaderMap>,
-    /// Whether a plugin may change the trailers.
+    /// Whether a plugin may change the trailers: as for headers, also when they have gone on.
     pub trailers_open: bool,
+    /// The filter has been shown the trailers, or has made them.
+    pub(super) trailers_seen: bool,
+    /// Trailers that have gone on and are still in the plugin's reach.
+    pub(super) trailers_sent: Option<HeaderMap>,
     /// The frame that the current callback is about.
     pub frame: Buffer,
     /// Frames that wait.
@@ -122,11 +130,16 @@ pub struct Half {
     pub in_body: bool,
     /// Whether a plugin may still see the frame of the current callback.
     pub frame_open: bool,
+    /// The host has not forgotten the last frame: the filter has stopped it, or has it in its
+    /// hands. If it is the last one, trailers can be added.
+    pub(super) frame_kept: bool,
     /// Whether the last body callback held its frame so that the next one sees all of it.
     pub buffering: bool,
     /// The body was held so and resumed from another callback: the proxy still takes it for one
     /// that is held, and puts the next frame with what waits.
     pub(super) still_buffering: bool,
+    /// What is resumed begins at this filter, which had stopped everything.
+    pub(super) from_current: bool,
     /// Whether the message moves.
     pub iteration: Iteration,
     /// Bytes of the body that have arrived.
@@ -175,6 +188,7 @@ impl Stream {
             failed: false,
             reset: false,
             stalled: None,
+            end_shown: false,
             closing: false,
             upstream_override: None,
             moved: 0,
@@ -207,19 +221,23 @@ impl Half {
         }
     }
 
+    /// The trailers that a plugin can read now.
+    pub(super) fn open_trailers(&self) -> Option<&HeaderMap> {
+        let trailers = self.trailers.as_ref().or(self.trailers_sent.as_ref());
+        trailers.filter(|_| self.trailers_open)
+    }
+
     /// Drops what has not gone on, for good.
     pub fn abort(&mut self) {
         self.aborted = true;
         self.frame = Buffer::default();
         self.held = Buffer::default();
-        self.trailers = None;
     }
 
     /// Sends headers on, if they have not gone yet.
     pub fn release_headers(&mut self, end: bool) {
         if !self.headers_sent {
             self.headers_sent = true;
-            self.headers_open = false;
             self.received.headers(&self.headers, end);
         }
     }
@@ -242,10 +260,11 @@ impl Half {
                 self.received.end();
             }
         } else if ends_here
-            && mem::take(&mut self.trailers_open)
+            && mem::take(&mut self.trailers_seen)
             && let Some(trailers) = self.trailers.take()
         {
             self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
         }
     }
 
@@ -265,6 +284,18 @@ impl Half {
         let lost = mem::take(&mut self.held).len();
         self.release_frame();
         lost
+    }
+
+    /// Sends on trailers that the filter has added with the last frame, though it holds that frame.
+    /// The filter manager gives them to the filters behind it without looking at the answer, and
+    /// with them the message ends: what is held is lost.
+    pub(super) fn release_added_trailers(&mut self) {
+        if let Some(trailers) = self.trailers.take() {
+            self.held = Buffer::default();
+            self.iteration = Iteration::Running;
+            self.received.trailers(&trailers);
+            self.trailers_sent = Some(trailers);
+        }
     }
 
     /// Sends bytes past the filter, behind the headers and before what waits.

@@ -80,17 +80,21 @@ impl Host {
     /// The map that a guest may change now.
     pub(super) fn open_map(&mut self, kind: MapKind) -> Option<&mut HeaderMap> {
         let (direction, trailers) = place(kind)?;
-        let half = self.half(direction)?;
+        let stream = self.stream()?;
+        let end_shown = stream.end_shown;
+        let half = stream.half(direction);
         if !trailers {
             return half.headers_open.then_some(&mut half.headers);
         }
-        if half.trailers.is_none() && half.in_body && half.complete {
+        if !half.trailers_open && half.trailers.is_none() && half.frame_kept && end_shown {
             // A body that ends without trailers can still be given some, while its last frame is
-            // in the filter's hands. The filter that adds them is not asked about them again.
+            // in the filter's hands or stopped by it.
             half.trailers_open = true;
+            half.trailers_seen = true;
             half.trailers = Some(HeaderMap::default());
         }
-        half.trailers.as_mut().filter(|_| half.trailers_open)
+        let trailers = half.trailers.as_mut().or(half.trailers_sent.as_mut());
+        trailers.filter(|_| half.trailers_open)
     }
 
     /// The map that a guest may read now. In Higress request headers stay readable for the whole
@@ -102,10 +106,13 @@ impl Host {
         let logging = self.logging;
         let higress = self.settings.profile == Profile::Higress;
         let half = self.half(direction)?;
+        if trailers && logging {
+            // The log is written from what the stream has, and that is without request trailers.
+            let kept = half.trailers.as_ref().or(half.trailers_sent.as_ref());
+            return kept.filter(|_| direction == Direction::Response);
+        }
         if trailers {
-            let logged = logging && direction == Direction::Response;
-            let passed = half.received.trailers.as_ref().filter(|_| logged);
-            return half.trailers.as_ref().filter(|_| half.trailers_open).or(passed);
+            return half.open_trailers();
         }
         let stays = (direction == Direction::Request && higress) || logging;
         (half.headers_open || (stays && half.begun)).then_some(&half.headers)

@@ -2,7 +2,10 @@
 
 use hyper::{
     HeaderMap, Uri,
-    header::{CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, TE, UPGRADE},
+    header::{
+        CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, TE, TRANSFER_ENCODING,
+        UPGRADE,
+    },
 };
 
 use crate::traffic::Headers;
@@ -20,12 +23,15 @@ const HOP_BY_HOP: [&str; 6] = [
 /// What goes from end to end, which is what a filter of a gateway sees too.
 ///
 /// `te` stays where it allows trailers. `expect: 100-continue` goes: whoever reads the body answers
-/// it, as a gateway does.
+/// it, as a gateway does. A length beside `transfer-encoding` is not that of the body, and goes
+/// (RFC 9112, 6.3).
 pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
+    let is_encoded = headers.contains_key(TRANSFER_ENCODING);
     let mut kept = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let is_kept = match name {
             &TE => has_token(value, "trailers"),
+            &CONTENT_LENGTH if is_encoded => false,
             &EXPECT => !value.as_bytes().eq_ignore_ascii_case(b"100-continue"),
             name => !HOP_BY_HOP.contains(&name.as_str()) && !is_nominated(headers, name),
         };
@@ -127,10 +133,13 @@ mod tests {
         let expected =
             map(&[("host", "a"), ("te", "trailers"), ("x-a", "1"), ("x-a", "2"), ("trailer", "t")]);
         assert_eq!(end_to_end(&headers), expected);
-        assert_eq!(
-            end_to_end(&map(&[("te", "gzip"), ("expect", "odd")])),
-            map(&[("expect", "odd")])
-        );
+        for (fields, kept) in [
+            (&[("te", "gzip"), ("expect", "odd")][..], &[("expect", "odd")][..]),
+            (&[("content-length", "5"), ("transfer-encoding", "chunked")], &[]),
+            (&[("content-length", "5")], &[("content-length", "5")]),
+        ] {
+            assert_eq!(end_to_end(&map(fields)), map(kept), "{fields:?}");
+        }
     }
 
     #[test]

@@ -97,10 +97,14 @@ impl Proxy {
         Ok(response)
     }
 
-    /// Whom a request is for: what its URL says, else its `host`, else the upstream.
+    /// Whom a request is for: what its URL says, else its `host`, else the upstream. User and
+    /// password of a URL are no part of it (RFC 9110, 4.2.4).
     fn authority(&self, uri: &Uri, fields: &HeaderMap) -> Bytes {
         let host = || fields.get(HOST).map(HeaderValue::as_bytes).filter(|host| !host.is_empty());
         let named = uri.authority().map(|authority| authority.as_str().as_bytes()).or_else(host);
+        let named = named.map(|named| {
+            named.iter().rposition(|byte| *byte == b'@').map_or(named, |at| &named[at + 1..])
+        });
         let upstream = || self.options.upstream.authority().as_str().as_bytes();
         Bytes::copy_from_slice(named.unwrap_or_else(upstream))
     }

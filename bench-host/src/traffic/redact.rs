@@ -11,30 +11,13 @@ use super::{
 /// What stands where a secret was, whatever its length.
 pub(super) const REDACTED: &str = "[redacted]";
 
-/// Headers whose value is a URL, or holds some.
-const URLS: [&str; 13] = [
-    ":path",
-    "content-location",
-    "destination",
-    "link",
-    "location",
-    "origin",
-    "referer",
-    "refresh",
-    "x-envoy-original-path",
-    "x-forwarded-uri",
-    "x-original-uri",
-    "x-original-url",
-    "x-rewrite-url",
-];
-
 /// Which header values and query parameters a trace must not hold.
 ///
 /// By default those whose names say that they are secret: credentials and cookies, and whatever is
-/// called a token, a key of an API, a password, a signature or the like. A query is searched in
-/// `:path`, and in the headers that repeat URLs, such as `referer` and `location`. Of cookies
-/// the names stay and so do the attributes that are no secret, since plugins go by them. Bodies
-/// are never searched.
+/// called a token, a key of an API, a password, a signature or the like. Queries, and users and
+/// passwords before a host, are searched in `:path` and in all other headers, since any may repeat
+/// a URL. Of cookies the names stay and so do the attributes that are no secret, since plugins go
+/// by them. Bodies are never searched.
 ///
 /// # Cost
 ///
@@ -84,6 +67,10 @@ impl Redaction {
                 Kind::Secret => (Bytes::from_static(REDACTED.as_bytes()), 1),
                 Kind::Cookies => cookies::of_request(value),
                 Kind::SetCookie => cookies::of_response(value),
+                Kind::Authority => match value.iter().rposition(|byte| *byte == b'@') {
+                    Some(at) => (value.slice(at + 1..), 1),
+                    None => continue,
+                },
                 Kind::Url => match self.query.redact(value, name == "link") {
                     (Cow::Owned(redacted), secrets) => (redacted.into(), secrets),
                     (Cow::Borrowed(_), _) => continue,
@@ -103,10 +90,11 @@ impl Redaction {
             "cookie" => Kind::Cookies,
             "set-cookie" => Kind::SetCookie,
             _ if self.redacted_headers.contains(name) => Kind::Secret,
-            name if URLS.contains(&name) => Kind::Url,
+            ":authority" => Kind::Authority,
+            ":path" => Kind::Url,
             name if name.starts_with(':') => Kind::Plain,
             name if is_secret(name) => Kind::Secret,
-            _ => Kind::Plain,
+            _ => Kind::Url,
         }
     }
 }
@@ -117,6 +105,9 @@ enum Kind {
     Secret,
     Cookies,
     SetCookie,
+    /// Perhaps a user and a password.
+    Authority,
+    /// Perhaps URLs.
     Url,
 }
 
@@ -151,12 +142,15 @@ mod tests {
             &Redaction::default(),
             &[
                 (":path", "/a?q=1&key=K"),
+                (":authority", "u:S3CRET@a.example:1"),
                 ("authorization", "Bearer S3CRET"),
                 ("x-a", "1"),
                 ("x-api-key", ""),
                 ("cookie", "sid=S3CRET; theme=S3CRET"),
                 ("set-cookie", "sid=S3CRET; Path=/; HttpOnly"),
                 ("referer", "https://a/?token=S3CRET"),
+                ("x-any", "{\"to\":\"http://u:S3CRET@a/\",\"mail\":\"b@c\"}"),
+                ("sec-ch-ua", "\"Not?A_Brand\";v=\"8\""),
             ],
         );
         let fields: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -164,15 +158,18 @@ mod tests {
             fields,
             [
                 (":path", "/a?q=1&key=[redacted]"),
+                (":authority", "a.example:1"),
                 ("authorization", "[redacted]"),
                 ("x-a", "1"),
                 ("x-api-key", "[redacted]"),
                 ("cookie", "sid=[redacted]; theme=[redacted]"),
                 ("set-cookie", "sid=[redacted]; Path=/; HttpOnly"),
                 ("referer", "https://a/?token=[redacted]"),
+                ("x-any", "{\"to\":\"http://[redacted]@a/\",\"mail\":\"b@c\"}"),
+                ("sec-ch-ua", "\"Not?A_Brand\";v=\"8\""),
             ]
         );
-        assert_eq!(count, 7);
+        assert_eq!(count, 9);
     }
 
     #[test]

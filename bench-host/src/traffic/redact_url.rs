@@ -13,14 +13,24 @@ pub(super) struct UrlSecrets {
     pub(super) redacted: BTreeSet<String>,
 }
 
+/// How often a URL may be encoded in a parameter of another one.
+const LAYERS: u32 = 4;
+
 impl UrlSecrets {
     /// A URL, or text that holds some, without the values of secret parameters and without user
     /// and password; and how many there were. Nothing is copied where there is none.
     ///
-    /// Parameters are searched behind `?`, `#`, `&` and `;`, so in fragments too. A value goes on
-    /// to the next `&` or `#`, whatever else is in it, or, where URLs are `in_brackets`, to `>`.
+    /// Parameters are searched behind `?`, `#`, `&` and `;`, so in fragments and paths too. A value
+    /// goes on to the next `&` or `#`, whatever else is in it, or, where URLs are `in_brackets`, to
+    /// `>`; before a query it ends with the path. A parameter that holds a URL with a secret in it,
+    /// percent-encoded up to [`LAYERS`] times, is secret as a whole.
     pub(super) fn redact<'a>(&self, text: &'a [u8], in_brackets: bool) -> (Cow<'a, [u8]>, u64) {
-        let ends = if in_brackets { &b"&#>"[..] } else { b"&#" };
+        self.search(text, in_brackets, LAYERS)
+    }
+
+    fn search<'a>(&self, text: &'a [u8], in_brackets: bool, layers: u32) -> (Cow<'a, [u8]>, u64) {
+        let ends = if in_brackets { &b"&#>?"[..] } else { b"&#?" };
+        let (in_query, in_path) = (&ends[..ends.len() - 1], ends);
         let mut out = Vec::new();
         let (mut copied, mut count) = (0, 0);
         let mut at = 0;
@@ -29,9 +39,12 @@ impl UrlSecrets {
             let secret = match text[at] {
                 b'?' | b'#' => {
                     is_in_query = true;
-                    self.value(text, at + 1, ends)
+                    self.value(text, at + 1, in_query, layers)
                 }
-                b'&' | b';' if is_in_query => self.value(text, at + 1, ends),
+                b'&' if is_in_query => self.value(text, at + 1, in_query, layers),
+                b';' => {
+                    self.value(text, at + 1, if is_in_query { in_query } else { in_path }, layers)
+                }
                 b'>' if in_brackets => {
                     is_in_query = false;
                     None
@@ -57,37 +70,55 @@ impl UrlSecrets {
     }
 
     /// Where the secret value of the parameter that begins at `from` is.
-    fn value(&self, text: &[u8], from: usize, ends: &[u8]) -> Option<(usize, usize)> {
+    fn value(&self, text: &[u8], from: usize, ends: &[u8], layers: u32) -> Option<(usize, usize)> {
         let name = text[from..].iter().take_while(|byte| !b"=&#;".contains(byte)).count();
         let equals = from + name;
-        if text.get(equals) != Some(&b'=') || !self.is_secret(&text[from..equals]) {
+        if text.get(equals) != Some(&b'=') {
             return None;
         }
-        let value = equals + 1;
-        let len = text[value..].iter().take_while(|byte| !ends.contains(byte)).count();
-        Some((value, value + len))
+        let value = &text[equals + 1..];
+        let len = |ends: &[u8]| value.iter().take_while(|byte| !ends.contains(byte)).count();
+        let is_secret = self.verdict(&text[from..equals]).unwrap_or_else(|| {
+            // Behind one of these the next look begins, so that no byte is looked at twice.
+            self.hides(&value[..len(b"?#&;")], layers)
+        });
+        is_secret.then(|| (equals + 1, equals + 1 + len(ends)))
     }
 
-    fn is_secret(&self, name: &[u8]) -> bool {
-        let name = decoded(name).to_ascii_lowercase();
-        let is_named = || name == "key" || is_secret(&name);
-        !self.kept.contains(&name) && (self.redacted.contains(&name) || is_named())
+    /// What a parameter's name says of its value; `None` is nothing.
+    fn verdict(&self, name: &[u8]) -> Option<bool> {
+        let name = String::from_utf8_lossy(&decoded(name)).trim().to_ascii_lowercase();
+        if self.kept.contains(&name) {
+            return Some(false);
+        }
+        let is_named = || name == "key" || name == "pass" || is_secret(&name);
+        (self.redacted.contains(&name) || is_named()).then_some(true)
+    }
+
+    /// Whether a value holds a URL with a secret in it, percent-encoded.
+    fn hides(&self, value: &[u8], layers: u32) -> bool {
+        if layers == 0 || !value.contains(&b'%') {
+            return false;
+        }
+        let value = decoded(value);
+        self.search(&value, false, layers - 1).1 > 0 || self.hides(&value, layers - 1)
     }
 }
 
 /// Where user and password of the authority that begins at `from` are.
 fn user(text: &[u8], from: usize) -> Option<(usize, usize)> {
-    let authority = text[from..].iter().take_while(|byte| !b"/?#>".contains(byte)).count();
+    let authority = text[from..].iter().take_while(|byte| !b"/?#<> \"".contains(byte)).count();
     let at = text[from..from + authority].iter().rposition(|byte| *byte == b'@')?;
     Some((from, from + at))
 }
 
-/// A name without its percent encoding.
-fn decoded(name: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(name.len());
-    let mut rest = name;
+/// A text without its percent encoding.
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {
         let digits = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let digits = digits.filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(byte) => {
@@ -100,7 +131,7 @@ fn decoded(name: &[u8]) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 #[cfg(test)]
@@ -108,6 +139,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn long_and_hostile_texts_take_no_longer_than_others() {
+        for piece in ["?a=%25", ";a=%", "&a=%3f%3b", "://@", ";key", "%2525253b"] {
+            let text = piece.repeat(100_000);
+            UrlSecrets::default().redact(text.as_bytes(), false);
+        }
+    }
 
     #[test]
     fn secrets_go_and_the_rest_stays() {
@@ -127,6 +166,11 @@ mod tests {
             ("5; url=https://a/?jwt=S", "5; url=https://a/?jwt=[redacted]", 1),
             ("/?key=a;b,c/d?e>\" f", "/?key=[redacted]", 1),
             ("/?ids=1,2;key=S", "/?ids=1,2;key=[redacted]", 1),
+            ("/a;jsessionid=S/b?x=1", "/a;jsessionid=[redacted]?x=1", 1),
+            ("a; password=S", "a; password=[redacted]", 1),
+            ("/?to=https%3A%2F%2Fa%2F%3Ftoken%3DS&x=1", "/?to=[redacted]&x=1", 1),
+            ("/?to=https%253A%252F%252Fu%253AS%2540a&x=1", "/?to=[redacted]&x=1", 1),
+            ("/?to=https://a/?token=S", "/?to=https://a/?token=[redacted]", 1),
             ("/https://u:S@a/?key=S", "/https://[redacted]@a/?key=[redacted]", 2),
         ] {
             let (owned, found) = secrets.redact(text.as_bytes(), text.starts_with('<'));
@@ -136,9 +180,17 @@ mod tests {
                 "{text}"
             );
         }
-        for text in
-            ["/", "/key=1", "/?keys=1&q=key", "/?max_tokens=5", "https://a/@b", "//@a", "key"]
-        {
+        for text in [
+            "/",
+            "/key=1",
+            "/?keys=1&q=key",
+            "/?max_tokens=5",
+            "https://a/@b",
+            "//@a",
+            "key",
+            "/?to=%2Fa%3Fb%3D1",
+            "{\"a\":\"http://a\",\"b\":\"c@d\"}",
+        ] {
             let (Cow::Borrowed(_), 0) = secrets.redact(text.as_bytes(), false) else {
                 panic!("{text}")
             };
@@ -158,6 +210,23 @@ mod tests {
             prop_assert!(count > 0);
             prop_assert!(!redacted.contains('<'), "{redacted}");
             prop_assert!(!redacted.contains(|c: char| c.is_ascii_uppercase()), "{redacted}");
+        }
+
+        #[test]
+        fn no_secret_survives_in_a_url_within_a_url(
+            secret in "[A-Z@:/?;=,%+.~> \"-]{1,20}",
+            layers in 1..=LAYERS,
+        ) {
+            let text = (0..layers).fold(format!("/?a=1&key={secret}"), |text, _| {
+                let encoded = text.bytes().map(|byte| match byte.is_ascii_alphanumeric() {
+                    true => char::from(byte).to_string(),
+                    false => format!("%{byte:02x}"),
+                });
+                format!("/b?to={}&c=1", encoded.collect::<String>())
+            });
+            let (redacted, count) = UrlSecrets::default().redact(text.as_bytes(), false);
+            let redacted = String::from_utf8_lossy(&redacted);
+            prop_assert_eq!((&*redacted, count), ("/b?to=[redacted]&c=1", 1));
         }
     }
 }

@@ -8,6 +8,7 @@ mod convert;
 mod endings;
 mod exchanges;
 mod losses;
+mod raw;
 mod recorder;
 mod replayed;
 mod secrets;

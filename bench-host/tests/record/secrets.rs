@@ -17,7 +17,7 @@ const SECRET_HEADERS: [&str; 9] = [
 ];
 
 const PATH: &str = "/headers?q=1&key=S3CRET&token=S3CRET&access_token=S3CRET&api_key=S3CRET&\
-                    X-Amz-Signature=S3CRET&tenant=S3CRET";
+                    X-Amz-Signature=S3CRET&tenant=S3CRET&to=http%3A%2F%2Fa%2F%3Ftoken%3DS3CRET";
 
 #[tokio::test]
 async fn no_secret_is_in_the_file() {
@@ -32,6 +32,7 @@ async fn no_secret_is_in_the_file() {
             headers.insert(name, "S3CRET".parse().unwrap());
         }
         headers.insert("cookie", "sid=S3CRET; theme=S3CRET".parse().unwrap());
+        headers.insert("x-callback", "http://a/?key=S3CRET".parse().unwrap());
         headers.insert("referer", "http://S3CRET@a/?key=S3CRET#token=S3CRET".parse().unwrap());
         let answer = client.ask(request).await;
         // The upstream and the client get everything.
@@ -41,7 +42,7 @@ async fn no_secret_is_in_the_file() {
         let trace = recording.trace.as_ref().unwrap();
         assert!(!trace.contains("S3CRET"), "{trace}");
         assert!(trace.contains("sid=[redacted]; Path=/"), "{trace}");
-        let count = SECRET_HEADERS.len() + 6 + 2 + 3 + 2;
+        let count = SECRET_HEADERS.len() + 7 + 2 + 4 + 2;
         let said = format!("recorded 1 exchange in trace.jsonl; {count} values redacted\n");
         assert!(recording.stderr.starts_with(&said), "{recording:?}");
     }

@@ -161,7 +161,9 @@ macro_rules! plugin {
                 $crate::abi::section_bytes($crate::Host::$host);
 
             ::std::thread_local! {
-                static DRIVER: $crate::Driver<$plugin> = $crate::Driver::new();
+                // Never dropped, and so the module has nothing that would.
+                static DRIVER: ::std::mem::ManuallyDrop<$crate::Driver<$plugin>> =
+                    ::std::mem::ManuallyDrop::new($crate::Driver::new());
             }
 
             $crate::__exports! {

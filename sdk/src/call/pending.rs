@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::error::CallError;
 use super::reply::CallReply;
 use super::request::Request;
-use crate::vm::{Vm, current};
+use crate::vm::{SharedVm, current};
 
 /// A call to another service, which is sent when it is awaited for the first time.
 ///
@@ -34,7 +33,7 @@ enum State {
     /// Empty when sending has failed.
     Unsent(Option<Request>),
     Sent {
-        vm: Rc<Vm>,
+        vm: SharedVm,
         token: u32,
     },
     Answered,

@@ -1,7 +1,6 @@
 //! What a service answered.
 
 use std::fmt;
-use std::rc::Rc;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -9,7 +8,7 @@ use serde::Deserialize;
 use super::error::CallError;
 use crate::abi::pairs::Pairs;
 use crate::error::Result;
-use crate::vm::Vm;
+use crate::vm::SharedVm;
 
 /// What a service answered.
 ///
@@ -21,7 +20,7 @@ use crate::vm::Vm;
 /// dropped: an answer of up to 64 KiB allocates nothing in steady state. Nothing here makes a host
 /// call.
 pub struct CallReply {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     status: u16,
     headers: Vec<u8>,
     body: Vec<u8>,
@@ -29,8 +28,8 @@ pub struct CallReply {
 
 impl CallReply {
     /// An answer in the wire format; its status has to be a number.
-    pub(crate) fn new(vm: &Rc<Vm>, headers: Vec<u8>, body: Vec<u8>) -> Result<Self, CallError> {
-        let mut reply = Self { vm: Rc::clone(vm), status: 0, headers, body };
+    pub(crate) fn new(vm: &SharedVm, headers: Vec<u8>, body: Vec<u8>) -> Result<Self, CallError> {
+        let mut reply = Self { vm: vm.clone(), status: 0, headers, body };
         let mut pairs = Pairs::parse(&reply.headers).map_err(|_| CallError::MalformedReply)?;
         let status = pairs.find(|(name, _)| *name == b":status").map(|(_, value)| value);
         reply.status = status

@@ -7,6 +7,7 @@ use crate::abi::{Direction, Map, host};
 use crate::error::Result;
 use crate::http::{BodyAction, BodyMode, Chunk, HeadersState, fix_length};
 use crate::plugin::Plugin;
+use crate::used::{EDITS, WHOLE_BODIES};
 use crate::vm::{BoxedTask, Purpose};
 
 /// What is left of a verdict when its edits have been made.
@@ -32,7 +33,9 @@ impl<P: Plugin> Driver<P> {
                 return self.body_of_a_task(stream, direction, size, end_of_stream);
             }
             match side.mode.get() {
-                BodyMode::Buffer if !end_of_stream && stream.filter.is_some() => {
+                BodyMode::Buffer
+                    if WHOLE_BODIES.is_set() && !end_of_stream && stream.filter.is_some() =>
+                {
                     side.held.set(size);
                     return HOLD_BODY;
                 }
@@ -92,7 +95,8 @@ impl<P: Plugin> Driver<P> {
         phase: &'static str,
     ) -> bool {
         let side = stream.control.side(direction);
-        if !side.length_changed.get() || side.headers.get() != HeadersState::Held {
+        if !EDITS.is_set() || !side.length_changed.get() || side.headers.get() != HeadersState::Held
+        {
             return true;
         }
         self.mend_length_of_held(stream, direction, whole, phase)
@@ -151,7 +155,7 @@ impl<P: Plugin> Driver<P> {
         if side.waiting.get() {
             return HOLD_BODY;
         }
-        let relay = side.relay.borrow().clone();
+        let relay = side.relay.get();
         if let Some(relay) = relay {
             return self.relay_chunk(stream, &relay, size, end_of_stream);
         }

@@ -68,15 +68,34 @@ impl<P: Plugin> Contexts<P> {
     }
 
     /// Takes a stream out for a callback. `None`: nobody knows it, or its callback is running.
-    pub fn take(&self, id: u32) -> Option<Box<Stream<P>>> {
-        self.streams.borrow_mut().get_mut(id)?.take()
+    ///
+    /// It comes with its place, which is where it most likely goes back to.
+    #[inline]
+    pub fn take(&self, id: u32) -> Option<(usize, Box<Stream<P>>)> {
+        let mut streams = self.streams.borrow_mut();
+        let at = streams.find(id)?;
+        Some((at, streams.at_mut(at, id)?.take()?))
     }
 
     /// Puts a stream back, unless it was closed meanwhile (and its id perhaps used again): then it
     /// is the answer, to be [retired](Self::retire).
     #[inline]
     #[must_use]
-    pub fn put_back(&self, id: u32, stream: Box<Stream<P>>) -> Option<Box<Stream<P>>> {
+    pub fn put_back(&self, id: u32, at: usize, stream: Box<Stream<P>>) -> Option<Box<Stream<P>>> {
+        match self.streams.borrow_mut().at_mut(at, id) {
+            Some(slot @ None) => {
+                *slot = Some(stream);
+                return None;
+            }
+            Some(_) => return Some(stream),
+            None => (),
+        }
+        self.put_elsewhere(id, stream)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_elsewhere(&self, id: u32, stream: Box<Stream<P>>) -> Option<Box<Stream<P>>> {
         match self.streams.borrow_mut().get_mut(id) {
             Some(slot @ None) => {
                 *slot = Some(stream);

@@ -11,6 +11,7 @@ use crate::context::PluginContext;
 use crate::error::Result;
 use crate::http::{EndedStream, RequestHeaders, ResponseHeaders, Site, Trailers};
 use crate::plugin::{Filter, Plugin, Rebuild};
+use crate::used::{CALLS, TASKS};
 use crate::vm::Vm;
 
 /// Bytes of arena that a plugin starts with: a few chunks of 16 KiB, the usual frame.
@@ -50,10 +51,12 @@ impl<P: Plugin> Guest for Driver<P> {
     }
 
     fn on_tick(&self, context: u32) {
-        self.callback(context, || match host::now() {
-            Ok(now) => self.vm.timers.fire(now),
-            Err(error) => crate::error!("timers: {error}"),
-        });
+        if TASKS.is_set() {
+            self.callback(context, || match host::now() {
+                Ok(now) => self.vm.timers.fire(now),
+                Err(error) => crate::error!("timers: {error}"),
+            });
+        }
         self.end_if_idle(context);
     }
 
@@ -68,7 +71,7 @@ impl<P: Plugin> Guest for Driver<P> {
         if P::REBUILD != Rebuild::NEVER {
             self.vm.calls.ended();
         }
-        if self.vm.calls.knows(call) {
+        if CALLS.is_set() && self.vm.calls.knows(call) {
             self.callback(context, || {
                 let answer = self.answer(headers, body_size);
                 self.vm.calls.answered(call, answer);
@@ -179,9 +182,9 @@ impl<P: Plugin> Driver<P> {
             Rc::new(P::configure(&Config::new(&scope, size, &self.vm.last_good))?)
         };
         // Those of the configuration before.
-        self.vm.tasks.close(context);
+        self.vm.close_tasks(context);
         if let Err(error) = plugin.start(&PluginContext::new(&self.vm, context, &plugin)) {
-            self.vm.tasks.close(context);
+            self.vm.close_tasks(context);
             return Err(error.into());
         }
         self.contexts.configure_plugin(context, plugin);
@@ -209,9 +212,11 @@ impl<P: Plugin> Driver<P> {
             self.vm.calls.plugin_ended();
         }
         // Tasks first: what they own may say that the stream has gone.
-        self.vm.tasks.close(context);
-        self.vm.timers.close(context);
-        self.vm.holds.close(context);
+        self.vm.close_tasks(context);
+        if TASKS.is_set() {
+            self.vm.timers.close(context);
+            self.vm.holds.close(context);
+        }
         match self.contexts.close(context) {
             Some(stream) => self.retire(stream),
             None => self.vm.lookups.close(context),

@@ -1,7 +1,5 @@
 //! Headers: what a filter answers to them.
 
-use std::rc::Rc;
-
 use super::Driver;
 use super::answer::{HOLD_HEADERS, PASS, Ran, STOP_ALL};
 use super::stream::Stream;
@@ -11,6 +9,7 @@ use crate::http::{
     BodyMode, HeadersAction, HeadersState, RouteReply, Site, StreamHandle, sent_length,
 };
 use crate::plugin::{Host, Plugin};
+use crate::used::{RELAYS, ROUTE_CALLS, TASKS, WHOLE_BODIES};
 use crate::vm::{BoxedTask, Purpose, Started, Tasks};
 
 impl<P: Plugin> Driver<P> {
@@ -24,10 +23,17 @@ impl<P: Plugin> Driver<P> {
         work: impl FnOnce(&P, &mut P::Filter, Site<'_>) -> Result<HeadersAction>,
     ) -> u32 {
         self.stream_callback(context, direction, |stream| {
-            if direction == Direction::Response && stream.control.on_reply.borrow().is_some() {
+            if direction == Direction::Response
+                && ROUTE_CALLS.is_set()
+                && stream.control.on_reply.borrow().is_some()
+            {
                 return self.reply_headers(stream, end_of_stream);
             }
             match self.run(stream, phase, work) {
+                // Here, so that a filter which never answers anything else has nothing of the rest.
+                Ran::Answered(HeadersAction::Continue) => {
+                    self.headers_go_on(stream, direction, end_of_stream)
+                }
                 Ran::Answered(action) => {
                     self.answer_headers(stream, direction, end_of_stream, action)
                 }
@@ -56,12 +62,7 @@ impl<P: Plugin> Driver<P> {
                 side.headers.set(HeadersState::Held);
                 HOLD_HEADERS
             }
-            HeadersAction::Continue => {
-                if !end_of_stream {
-                    self.note_length(stream, direction);
-                }
-                PASS
-            }
+            HeadersAction::Continue => self.headers_go_on(stream, direction, end_of_stream),
             HeadersAction::Replied(_) => PASS,
             HeadersAction::Detach => {
                 stream.filter = None;
@@ -70,7 +71,7 @@ impl<P: Plugin> Driver<P> {
             HeadersAction::Wait(task) => {
                 self.wait_for(stream, Purpose::Headers(direction), 0, task.0, STOP_ALL)
             }
-            HeadersAction::Relay(_) if end_of_stream => PASS,
+            HeadersAction::Relay(_) if end_of_stream || !RELAYS.is_set() => PASS,
             HeadersAction::Relay(relaying) => {
                 let inject = if P::HOST == Host::Higress { Some(host::inject as _) } else { None };
                 // Nobody knows how long the body will be.
@@ -83,11 +84,19 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
-    /// Headers are about to be sent on. Their length is read where it is going to matter and the
-    /// host does not tell it later: an edit of the whole body must not contradict it.
+    fn headers_go_on(&self, stream: &Stream<P>, direction: Direction, end_of_stream: bool) -> u32 {
+        stream.control.side(direction).headers.set(HeadersState::Sent);
+        if !end_of_stream {
+            self.note_length(stream, direction);
+        }
+        PASS
+    }
+
+    /// Headers are about to be sent on. Their length is read where it is going to matter, for a
+    /// stock Envoy does not tell it later: an edit of the whole body must not contradict it.
     pub(super) fn note_length(&self, stream: &Stream<P>, direction: Direction) {
         let side = stream.control.side(direction);
-        if direction == Direction::Response && side.mode.get() == BodyMode::Buffer {
+        if WHOLE_BODIES.is_set() && side.mode.get() == BodyMode::Buffer {
             let scope = self.vm.arena.scope();
             side.sent_length.set(sent_length(&scope, Map::headers(direction)).unwrap_or_default());
         }
@@ -102,11 +111,20 @@ impl<P: Plugin> Driver<P> {
         task: BoxedTask,
         stop: u32,
     ) -> u32 {
+        if !TASKS.is_set() {
+            // Whoever makes one sets the mark.
+            return stop;
+        }
         if let Purpose::Headers(direction) | Purpose::Body(direction) = purpose {
             self.vm.holds.begin(stream.control.context, direction, length);
         }
         match Tasks::start(&self.vm, stream.control.owner(), purpose, task) {
-            Started::Waiting(_) => stop,
+            Started::Waiting(_) => {
+                if let Purpose::Headers(direction) = purpose {
+                    stream.control.side(direction).has_waited.set(true);
+                }
+                stop
+            }
             Started::Ended(result) => {
                 if self.goes_on(stream, purpose, &result) {
                     PASS
@@ -138,8 +156,11 @@ impl<P: Plugin> Driver<P> {
         purpose: Purpose,
         stop: u32,
     ) -> u32 {
+        if !ROUTE_CALLS.is_set() {
+            return PASS;
+        }
         let Some(on_reply) = stream.control.on_reply.take() else { return PASS };
-        let handle = StreamHandle { vm: Rc::clone(&self.vm), owner: stream.control.owner() };
+        let handle = StreamHandle { vm: self.vm.clone(), owner: stream.control.owner() };
         let task = (on_reply.0)(RouteReply::new(handle, body.is_some()));
         self.wait_for(stream, purpose, body.unwrap_or(0), task, stop)
     }

@@ -23,14 +23,14 @@ mod trailers;
 use std::cell::Cell;
 use std::fmt;
 use std::mem;
-use std::rc::Rc;
 
 use crate::abi::Direction;
 use crate::error::Result;
 use crate::http::Site;
 use crate::log;
 use crate::plugin::{Host, Plugin};
-use crate::vm::{Before, Tasks, Vm};
+use crate::used::TASKS;
+use crate::vm::{Before, SharedVm, Tasks, Vm};
 use answer::{PASS, Ran, failed, failed_for_good};
 #[cfg(feature = "proxy-wasm")]
 pub(crate) use body::{Verdict, settle};
@@ -42,7 +42,7 @@ use stream::Stream;
 /// [`plugin!`](crate::plugin) makes one in each module. Natively a host makes them, one for each
 /// VM that it imitates.
 pub struct Driver<P: Plugin> {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     contexts: Contexts<P>,
     /// The callback that is about to be answered, and whether a task has let its stream go.
     answering: Cell<Option<(u32, Direction)>>,
@@ -60,7 +60,9 @@ impl<P: Plugin> fmt::Debug for Driver<P> {
 impl<P: Plugin> Drop for Driver<P> {
     fn drop(&mut self) {
         // They own handles to the VM that owns them. In a module nothing is ever dropped so.
-        self.vm.tasks.clear();
+        if TASKS.is_set() {
+            self.vm.tasks.clear();
+        }
     }
 }
 
@@ -78,7 +80,7 @@ impl<P: Plugin> Driver<P> {
             vm.higress.set(Some(true));
         }
         Self {
-            vm: Rc::new(vm),
+            vm: SharedVm::new(vm),
             contexts: Contexts::new(),
             answering: Cell::new(None),
             let_go: Cell::new(false),
@@ -131,9 +133,9 @@ impl<P: Plugin> Driver<P> {
     }
 
     fn with_stream<A>(&self, context: u32, pass: A, work: impl FnOnce(&mut Stream<P>) -> A) -> A {
-        let Some(mut stream) = self.contexts.take(context) else { return pass };
+        let Some((at, mut stream)) = self.contexts.take(context) else { return pass };
         let answer = work(&mut stream);
-        if let Some(gone) = self.contexts.put_back(context, stream) {
+        if let Some(gone) = self.contexts.put_back(context, at, stream) {
             self.retire(gone);
         }
         answer

@@ -73,7 +73,9 @@ impl<P: Plugin> Driver<P> {
         }
         if state.is_due.get() {
             let is_late = seen / 2 >= requests || memory_size() / 2 >= memory;
-            if is_late && !state.is_late.replace(true) {
+            // Before that it is too early, and nobody is in the way.
+            if is_late && !state.is_late.get() && self.is_old_enough() {
+                state.is_late.set(true);
                 late(seen);
             }
             return state.requests.set(seen);
@@ -124,8 +126,8 @@ impl<P: Plugin> Driver<P> {
         }
     }
 
-    /// Ends the plugins as a host would that ends the VM in order. False: it is too early.
-    fn prepare_end(&self) -> bool {
+    /// Whether a proxy would make another VM by now.
+    fn is_old_enough(&self) -> bool {
         let (Some(since), Ok(now)) = (self.rebuild.reloads_since.get(), host::now()) else {
             return false;
         };
@@ -133,7 +135,12 @@ impl<P: Plugin> Driver<P> {
             // The clock was set back, and nobody knows how old the VM is.
             self.rebuild.reloads_since.set(Some(now));
         }
-        if now.saturating_sub(since) < LEAST_AGE {
+        now.saturating_sub(since) >= LEAST_AGE
+    }
+
+    /// Ends the plugins as a host would that ends the VM in order. False: it is too early.
+    fn prepare_end(&self) -> bool {
+        if !self.is_old_enough() {
             return false;
         }
         crate::info!(
@@ -153,8 +160,7 @@ impl<P: Plugin> Driver<P> {
 fn late(requests: u64) {
     crate::warn!(
         "no fresh VM although it is time for one: after {requests} requests and with {} KiB of \
-         memory, there is always a stream open or a call under way, or this VM is less than two \
-         seconds old",
+         memory, there is always a stream open or a call under way",
         memory_size() / 1024
     );
 }

@@ -36,7 +36,7 @@ impl<P: Plugin> Driver<P> {
         state.passes_errors.set(P::ON_ERROR == OnError::Continue);
         let side = stream.control.side(RESPONSE);
         side.given_away.set(true);
-        side.relay.replace(Some(Rc::clone(&state)));
+        side.relay.begin(Rc::clone(&state));
         let owner = stream.control.owner();
         let started = state.during_callback(|| Tasks::start(&self.vm, owner, Purpose::Relay, task));
         match started {
@@ -138,7 +138,7 @@ impl<P: Plugin> Driver<P> {
     }
 
     pub(super) fn relay_nudged(&self, stream: &mut Stream<P>) {
-        let Some(relay) = stream.control.side(RESPONSE).relay.borrow().clone() else { return };
+        let Some(relay) = stream.control.side(RESPONSE).relay.get() else { return };
         relay.nudged.set(false);
         let done = match relay.task.get() {
             Some(_) => self.relay_waits(stream, &relay),
@@ -183,7 +183,7 @@ impl<P: Plugin> Driver<P> {
 
     /// A relay's task was polled outside of a callback of its stream.
     pub(super) fn relay_polled(&self, stream: &mut Stream<P>, result: Option<Result<Resume>>) {
-        let Some(relay) = stream.control.side(RESPONSE).relay.borrow().clone() else { return };
+        let Some(relay) = stream.control.side(RESPONSE).relay.get() else { return };
         let goes_on = match result {
             None => self.relay_waits(stream, &relay),
             Some(result) => self.relay_over(stream, &relay, result.map(drop)),
@@ -324,7 +324,7 @@ impl<P: Plugin> Driver<P> {
     /// Whatever comes now is nobody's business.
     fn end_relay(&self, stream: &Stream<P>) {
         let side = stream.control.side(RESPONSE);
-        if let Some(relay) = side.relay.take() {
+        if let Some(relay) = side.relay.end() {
             relay.close();
         }
         side.given_away.set(false);

@@ -1,13 +1,17 @@
 //! Trailers: they end a body, and then they are given themselves.
 
+use std::time::Duration;
+
 use super::Driver;
 use super::answer::{HOLD_TRAILERS, PASS, Ran};
 use super::body::{Verdict, pass, settle};
 use super::stream::Stream;
 use crate::abi::Direction;
 use crate::error::Result;
-use crate::http::{BodyAction, BodyMode, Chunk, Site, TrailersAction};
+use crate::http::{BodyAction, BodyMode, Chunk, Resume, Site, TrailersAction};
 use crate::plugin::Plugin;
+use crate::time::sleep;
+use crate::used::TASKS;
 use crate::vm::Purpose;
 
 impl<P: Plugin> Driver<P> {
@@ -52,7 +56,7 @@ impl<P: Plugin> Driver<P> {
             return if side.waiting.get() { HOLD_TRAILERS } else { PASS };
         }
         if side.given_away.get() {
-            let relay = side.relay.borrow().clone();
+            let relay = side.relay.get();
             return match relay {
                 Some(relay) => self.relay_trailers(stream, &relay),
                 None => {
@@ -81,7 +85,7 @@ impl<P: Plugin> Driver<P> {
         if !self.mend_length(stream, direction, Some(left), phase) {
             return HOLD_TRAILERS;
         }
-        match ran {
+        let answer = match ran {
             Ran::Answered(Verdict::Wait(task)) => {
                 self.wait_with_body(stream, direction, left, task, HOLD_TRAILERS)
             }
@@ -90,6 +94,25 @@ impl<P: Plugin> Driver<P> {
                 stream.control.side(direction).refuse();
                 HOLD_TRAILERS
             }
+        };
+        let has_waited = TASKS.is_set() && stream.control.side(direction).has_waited.get();
+        if answer == PASS && has_waited && left > 0 {
+            return self.pass_later(stream, direction, left);
         }
+        answer
+    }
+
+    /// Lets a held body and its trailers go in another turn of the proxy's event loop.
+    ///
+    /// Where headers had stopped everything, Envoy hands over what came meanwhile while it resumes
+    /// them. A body that is held then, and let go by the callback of its trailers, is lost (seen in
+    /// Envoy 1.40): the filter manager takes this filter for one that has had the end of it.
+    fn pass_later(&self, stream: &mut Stream<P>, direction: Direction, length: usize) -> u32 {
+        let turn = async {
+            // As short as a timer can be. Where there are none, the body is no better off waiting.
+            let _ = sleep(Duration::from_millis(1)).await;
+            Ok(Resume::Continue)
+        };
+        self.wait_with_body(stream, direction, length, Box::pin(turn), HOLD_TRAILERS)
     }
 }

@@ -1,9 +1,13 @@
 //! What a callback answers.
 
 use std::fmt;
+use std::future::Future;
 
 use bytes::Bytes;
 
+use super::relay::RelayBegin;
+use crate::error::Result;
+use crate::used::{RELAYS, TASKS};
 use crate::vm::BoxedTask;
 
 /// What becomes of headers.
@@ -111,8 +115,23 @@ pub struct Replied(pub(crate) ());
 /// A task that a stream waits for.
 pub struct Task(pub(crate) BoxedTask);
 
+impl Task {
+    pub(crate) fn new(task: impl Future<Output = Result<Resume>> + 'static) -> Self {
+        TASKS.set();
+        Self(Box::pin(task))
+    }
+}
+
 /// A task that gets the chunks of a response.
-pub struct Relaying(pub(crate) super::relay::RelayBegin);
+pub struct Relaying(pub(crate) RelayBegin);
+
+impl Relaying {
+    pub(crate) fn new(begin: RelayBegin) -> Self {
+        TASKS.set();
+        RELAYS.set();
+        Self(begin)
+    }
+}
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,7 @@ use super::windows::Windows;
 use crate::abi::host::{self, Place};
 use crate::abi::{Buffer, Direction, Map};
 use crate::error::{Error, Result};
+use crate::used::{EDITS, ROUTE_CALLS, TASKS, WHOLE_BODIES};
 
 /// The part of a body that is passing now.
 ///
@@ -156,9 +157,7 @@ impl<'a> Chunk<'a> {
         };
         self.check(start, end)?;
         self.commit()?;
-        if let Some((at, bytes)) = self.read
-            && let Some(known) = start.checked_sub(at).and_then(|from| bytes.get(from..end - at))
-        {
+        if let Some(known) = self.known(start, end) {
             return Ok(known);
         }
         if start == end {
@@ -250,7 +249,7 @@ impl<'a> Chunk<'a> {
         let is_held = side.headers.get() == HeadersState::Held;
         let released = (!is_held).then_some(side.sent_length.get());
         let held = HeldBody::new(self.handle(), self.direction, released);
-        Ok(BodyAction::Wait(Task(Box::pin(async move { task(held).await }))))
+        Ok(BodyAction::Wait(Task::new(async move { task(held).await })))
     }
 
     /// Sends the request to its own route's upstream in another form, and gives the whole response
@@ -311,6 +310,9 @@ impl<'a> Chunk<'a> {
         let task = |reply| -> std::pin::Pin<Box<dyn Future<Output = Result<Resume>>>> {
             Box::pin(async move { task(reply).await })
         };
+        TASKS.set();
+        ROUTE_CALLS.set();
+        WHOLE_BODIES.set();
         self.stream.0.control.on_reply.replace(Some(OnReply(Box::new(task))));
         Ok(BodyAction::Pass)
     }
@@ -368,6 +370,34 @@ impl<'a> Chunk<'a> {
         Ok(())
     }
 
+    /// The bytes from `start` on, as [`range`](Self::range) has them, but to be written over where
+    /// nobody has read them yet. Nothing is kept of them but what is [put back](Self::put_back).
+    pub(crate) fn take(&mut self, start: usize) -> Result<Text<'a>> {
+        self.check(start, self.len)?;
+        self.commit()?;
+        let known = self.known(start, self.len);
+        if let Some(known) = known {
+            return Ok(Text::Known(known));
+        }
+        if start == self.len {
+            return Ok(Text::Known(&[]));
+        }
+        self.fetch(start, self.len - start).map(Text::Own)
+    }
+
+    /// Keeps what was [taken](Self::take) and is as it was.
+    pub(crate) fn put_back(&mut self, start: usize, text: Text<'a>) {
+        if let Text::Own(bytes) = text {
+            self.read = Some((start, bytes));
+        }
+    }
+
+    /// What was fetched before.
+    fn known(&self, start: usize, end: usize) -> Option<&'a [u8]> {
+        let (at, bytes) = self.read?;
+        bytes.get(start.checked_sub(at)?..end - at)
+    }
+
     fn fetch(&self, start: usize, wanted: usize) -> Result<&'a mut [u8]> {
         let bytes = host::buffer_bytes(self.stream.0.scope, self.buffer, start, wanted)?;
         match bytes.len() {
@@ -378,6 +408,7 @@ impl<'a> Chunk<'a> {
     }
 
     fn set(&mut self, place: Place, data: &[u8], len: usize) -> Result<()> {
+        EDITS.set();
         self.writable()?;
         self.commit()?;
         if len != self.len && self.has_fixed_length() {
@@ -399,6 +430,25 @@ impl<'a> Chunk<'a> {
             Ok(())
         } else {
             Err(Error::OutOfRange { start, end, len: self.len })
+        }
+    }
+}
+
+/// Bytes of a chunk.
+#[derive(Debug)]
+pub(crate) enum Text<'a> {
+    /// Somebody may look at them still.
+    Known(&'a [u8]),
+    /// Nobody else has them.
+    Own(&'a mut [u8]),
+}
+
+impl Text<'_> {
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Known(bytes) => bytes,
+            Self::Own(bytes) => bytes,
         }
     }
 }

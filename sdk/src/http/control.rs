@@ -1,13 +1,15 @@
 //! What the SDK keeps of a stream beside the author's filter.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use super::relay::RelayState;
 use super::route::OnReply;
 use crate::abi::Direction;
 use crate::memory::Scope;
-use crate::vm::{Owner, Vm};
+use crate::used::{RELAYS, WHOLE_BODIES};
+use crate::vm::{Owner, SharedVm};
 
 /// How a body is given to its callback.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +27,7 @@ pub enum BodyMode {
     ///
     /// An edit may change the length of the body where the headers [wait](super::HeadersAction::Hold)
     /// or have no `content-length`; otherwise it is [`Error::LengthSent`](crate::Error::LengthSent).
-    /// To know, one host call is made when the headers of a response are sent on, and one when a
-    /// request's body is edited.
+    /// To know, one host call is made when headers are sent on before their body has come.
     Buffer,
     /// Not at all; it costs a callback without host calls for each frame.
     Skip,
@@ -44,7 +45,7 @@ pub(crate) enum HeadersState {
 /// The `content-length` of headers that were sent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SentLength {
-    /// To be asked for; hosts tell those of a request alone, when it is too late for a response's.
+    /// Not read before the headers went. Higress tells that of a request all the same.
     #[default]
     Unknown,
     /// There was none, or none that is a number.
@@ -82,6 +83,8 @@ pub(crate) struct Side {
     pub length_changed: Cell<bool>,
     /// A part of the body was sent on, or dropped.
     pub has_passed: Cell<bool>,
+    /// The headers waited for a task, and everything behind them.
+    pub has_waited: Cell<bool>,
     /// The last chunk was given.
     pub ended: Cell<bool>,
     /// The body is not the filter's: a task has it, or will get it.
@@ -91,16 +94,52 @@ pub(crate) struct Side {
     /// A task decides what becomes of the body, all of which is in the host.
     pub waiting: Cell<bool>,
     /// A task gets the body chunk by chunk.
-    pub relay: RefCell<Option<Rc<RelayState>>>,
+    pub relay: RelaySlot,
+}
+
+/// The relay that a body goes through, if it does.
+#[derive(Debug, Default)]
+pub(crate) struct RelaySlot(ManuallyDrop<RefCell<Option<Rc<RelayState>>>>);
+
+impl Drop for RelaySlot {
+    fn drop(&mut self) {
+        // Without the mark a module would drop relays with every stream, though there are none.
+        drop(self.end());
+    }
+}
+
+impl RelaySlot {
+    pub fn begin(&self, relay: Rc<RelayState>) {
+        self.0.replace(Some(relay));
+    }
+
+    /// The relay, where there is one.
+    pub fn get(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.borrow().clone() } else { None }
+    }
+
+    /// Takes it away; the answer is what it was.
+    pub fn end(&self) -> Option<Rc<RelayState>> {
+        if RELAYS.is_set() { self.0.take() } else { None }
+    }
 }
 
 impl Side {
+    /// How the plugin wants the body.
+    #[inline]
+    pub fn choose(&self, mode: BodyMode) {
+        if mode == BodyMode::Buffer {
+            WHOLE_BODIES.set();
+        }
+        self.mode.set(mode);
+    }
+
     /// Lets nothing of this direction go on.
     pub fn refuse(&self) {
         self.refused.set(true);
         self.given_away.set(true);
         self.waiting.set(false);
-        if let Some(relay) = self.relay.take() {
+        if let Some(relay) = self.relay.end() {
             relay.close();
         }
     }
@@ -110,7 +149,7 @@ impl Control {
     pub fn new(context: u32, root: u32, modes: [BodyMode; 2]) -> Self {
         let control = Self { context, root, ..Self::default() };
         for (side, mode) in control.sides.iter().zip(modes) {
-            side.mode.set(mode);
+            side.choose(mode);
         }
         control
     }
@@ -132,7 +171,7 @@ impl Control {
 /// What the views of one callback work on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Site<'a> {
-    pub vm: &'a Rc<Vm>,
+    pub vm: &'a SharedVm,
     pub scope: &'a Scope<'a>,
     pub control: &'a Control,
 }

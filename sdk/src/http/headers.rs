@@ -181,7 +181,7 @@ impl<'a> RequestHeaders<'a> {
     /// Chooses how the body of this request is given, instead of
     /// [`Filter::REQUEST_BODY`](crate::Filter::REQUEST_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.stream.0.control.side(Direction::Request).mode.set(mode);
+        self.stream.0.control.side(Direction::Request).choose(mode);
     }
 
     /// Holds the request until a task has ended. The task is dropped with its calls when the stream
@@ -199,7 +199,7 @@ impl<'a> RequestHeaders<'a> {
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
     {
         let held = HeldHeaders::new(self.handle(), Direction::Request, false);
-        HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
+        HeadersAction::Wait(Task::new(async move { task(held).await }))
     }
 
     /// Keeps the route, however headers are changed from now on.
@@ -238,7 +238,7 @@ impl<'a> ResponseHeaders<'a> {
     /// Chooses how the body of this response is given, instead of
     /// [`Filter::RESPONSE_BODY`](crate::Filter::RESPONSE_BODY); free.
     pub fn body_mode(&self, mode: BodyMode) {
-        self.stream.0.control.side(Direction::Response).mode.set(mode);
+        self.stream.0.control.side(Direction::Response).choose(mode);
     }
 
     /// Holds the response until a task has ended; see [`RequestHeaders::wait`].
@@ -247,7 +247,7 @@ impl<'a> ResponseHeaders<'a> {
         F: AsyncFnOnce(HeldHeaders) -> Result<Resume> + 'static,
     {
         let held = HeldHeaders::new(self.handle(), Direction::Response, false);
-        HeadersAction::Wait(Task(Box::pin(async move { task(held).await })))
+        HeadersAction::Wait(Task::new(async move { task(held).await }))
     }
 
     /// Sends the headers on without their `content-length`, and gives the body to a task chunk by
@@ -284,7 +284,7 @@ impl<'a> ResponseHeaders<'a> {
         let state = Rc::new(RelayState::default());
         let relay = Relay::new(Rc::clone(&state), self.handle());
         let task = Box::pin(async move { task(relay).await.map(|()| Resume::Continue) });
-        HeadersAction::Relay(Relaying(RelayBegin { state, task }))
+        HeadersAction::Relay(Relaying::new(RelayBegin { state, task }))
     }
 }
 

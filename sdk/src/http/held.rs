@@ -140,8 +140,9 @@ impl HeldBody {
     ///
     /// # Errors
     /// [`Error::LengthSent`] when the headers have been sent with a `content-length` of another
-    /// value. No host tells the length of response headers that were sent, so a response that the
-    /// filter held by itself, not by [`BodyMode::Buffer`](super::BodyMode::Buffer), is not checked.
+    /// value. No host tells the length of response headers that were sent, and Envoy not that of a
+    /// request's, so what the filter held by itself, and not by
+    /// [`BodyMode::Buffer`](super::BodyMode::Buffer), is not checked there.
     pub fn replace(&self, body: impl AsRef<[u8]>) -> Result<()> {
         let body = body.as_ref();
         self.headers.while_held(Error::BodyReleased, |scope| {

@@ -293,7 +293,7 @@ mod tests {
     use std::task::Context;
 
     use super::*;
-    use crate::vm::{Owner, Vm};
+    use crate::vm::{Owner, SharedVm, Vm};
 
     fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Poll<T> {
         future.poll(&mut Context::from_waker(Waker::noop()))
@@ -304,7 +304,7 @@ mod tests {
         let state = Rc::new(RelayState::default());
         state.passes_errors.set(true);
         let handle =
-            StreamHandle { vm: Rc::new(Vm::default()), owner: Owner { context: 2, root: 1 } };
+            StreamHandle { vm: SharedVm::new(Vm::default()), owner: Owner { context: 2, root: 1 } };
         let mut relay = Relay::new(Rc::clone(&state), handle);
         state.push(b"one".to_vec()).unwrap();
         assert_eq!(poll(pin!(relay.next())), Poll::Ready(Some(Bytes::from("one"))));

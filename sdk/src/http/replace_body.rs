@@ -17,7 +17,7 @@
 //! wait in the host, until that holds as much as any host does.
 
 use super::action::BodyAction;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Text};
 use super::headers::{Headers, RequestHeaders, ResponseHeaders};
 use super::kind::{has_token, parse_length};
 use crate::error::{Error, Result};
@@ -174,13 +174,27 @@ impl ReplaceBody {
         if chunk.is_released() {
             return Err(Error::BodyReleased);
         }
-        let input = chunk.range(start..)?;
-        let Some(first) = self.replace.look(input, tail) else {
+        let mut text = chunk.take(start)?;
+        let Some(first) = self.replace.look(text.bytes(), tail) else {
             self.undecided = 0;
+            chunk.put_back(start, text);
             return Ok(BodyAction::Pass);
         };
         self.undecided = memory::with_scratch(|out| {
-            let mut step = self.replace.rewrite(input, tail, first, out);
+            let (mut step, only) = self.replace.rewrite(text.bytes(), tail, first, out);
+            if let Some(only) = only {
+                // One match in a chunk is what there mostly is, where there is any.
+                if step.undecided == 0
+                    && start == 0
+                    && let Edit::Prefix { from } = step.edit
+                    && let Text::Own(text) = &mut text
+                    && let Some(edited) = self.replace.make_there(only, text)
+                {
+                    return chunk.replace_prefix(from, edited).map(|()| 0);
+                }
+                self.replace.make(only, text.bytes(), out);
+            }
+            let input = text.bytes();
             if step.undecided > 0 && !self.fits_in_the_host(chunk.len(), step.edit, out) {
                 step = self.replace.carry_instead(input, step, out);
             }

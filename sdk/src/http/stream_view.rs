@@ -1,7 +1,6 @@
 //! What can be done with a stream in any of its callbacks, and from outside of them.
 
 use std::future::Future;
-use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::memory::Scope;
 use crate::property::{self, Property};
 use crate::shared::SharedData;
-use crate::vm::{Naming, Owner, Tasks, Vm};
+use crate::vm::{Naming, Owner, SharedVm, Tasks, Vm};
 
 /// A stream in one of its callbacks: what headers, chunks and trailers have in common.
 ///
@@ -166,7 +165,7 @@ impl<'a> Stream<'a> {
 
     /// The stream, for tasks; free.
     pub fn handle(&self) -> StreamHandle {
-        StreamHandle { vm: Rc::clone(self.0.vm), owner: self.0.control.owner() }
+        StreamHandle { vm: self.0.vm.clone(), owner: self.0.control.owner() }
     }
 
     /// What was fetched in this callback lies here until it ends.
@@ -220,7 +219,7 @@ impl<F: FnOnce(Result<CallReply, CallError>) -> Result<()>> Drop for Told<F> {
 /// [`Error::StreamGone`](crate::Error::StreamGone) when the stream has ended.
 #[derive(Clone, Debug)]
 pub struct StreamHandle {
-    pub(crate) vm: Rc<Vm>,
+    pub(crate) vm: SharedVm,
     pub(crate) owner: Owner,
 }
 

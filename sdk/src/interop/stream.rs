@@ -1,7 +1,6 @@
 //! The bodies of one stream of a plugin that somebody else dispatches.
 
 use std::fmt;
-use std::rc::Rc;
 
 use crate::abi::Direction;
 use crate::driver::{Verdict, settle};
@@ -10,14 +9,14 @@ use crate::http::{BodyAction, Chunk, Control, Reply, RequestHeaders, ResponseHea
 use crate::log;
 use crate::memory;
 use crate::plugin::OnError;
-use crate::vm::Vm;
+use crate::vm::{SharedVm, Vm};
 
 /// Bytes of arena that a plugin starts with: a few chunks of 16 KiB, the usual frame.
 const ARENA: usize = 64 * 1024;
 
 thread_local! {
     /// A module has one thread, and natively a VM stays on its own.
-    static VM: Rc<Vm> = Rc::new(Vm::lending());
+    static VM: SharedVm = SharedVm::new(Vm::lending());
 }
 
 /// How far the bodies of one stream are; a field of the author's `HttpContext`.

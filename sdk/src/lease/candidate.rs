@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::mem;
-use std::rc::{Rc, Weak};
+use std::rc::Weak;
 use std::task::Waker;
 
 use super::Lease;
@@ -12,12 +12,12 @@ use crate::abi::host;
 use crate::error::Result;
 use crate::shared::SharedData;
 use crate::time;
-use crate::vm::Vm;
+use crate::vm::SharedVm;
 
 /// A worker that stands for election. Its handles own it; the [task](run) that renews does not.
 #[derive(Debug)]
 pub(crate) struct Candidate {
-    vm: Rc<Vm>,
+    vm: SharedVm,
     name: String,
     /// In nanoseconds.
     term: u64,
@@ -45,10 +45,10 @@ pub(crate) async fn run(candidate: Weak<Candidate>) -> Result<()> {
 }
 
 impl Candidate {
-    pub fn new(vm: &Rc<Vm>, lease: Lease) -> Self {
+    pub fn new(vm: &SharedVm, lease: Lease) -> Self {
         let Lease { name, term } = lease;
         Self {
-            vm: Rc::clone(vm),
+            vm: vm.clone(),
             name,
             term: u64::try_from(term.as_nanos()).unwrap_or(u64::MAX),
             claim: OnceCell::new(),

@@ -179,7 +179,7 @@ impl Arena {
     }
 
     fn take(&self, size: usize) -> Option<NonNull<u8>> {
-        let size = size.checked_next_multiple_of(ALIGN)?;
+        let size = size.checked_add(ALIGN - 1)? & !(ALIGN - 1);
         let (start, at) = match self.last.get() {
             Some(start) if size <= self.capacity.get() - self.used.get() => {
                 (start, self.used.get())

@@ -78,7 +78,13 @@ impl Replace {
     pub fn feed(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Step {
         out.clear();
         match self.look(input, tail) {
-            Some(first) => self.rewrite(input, tail, first, out),
+            Some(first) => {
+                let (step, only) = self.rewrite(input, tail, first, out);
+                if let Some(only) = only {
+                    self.make(only, input, out);
+                }
+                step
+            }
             None => Step { edit: Edit::Pass, undecided: 0 },
         }
     }
@@ -96,29 +102,55 @@ impl Replace {
     }
 
     /// Takes bytes that [`look`](Self::look) does not let pass; `out` must be empty.
+    ///
+    /// Where only one match changes anything, `out` stays empty, and the answer is what is still to
+    /// be made: into `out` with [`make`](Self::make), or at the place itself with
+    /// [`make_there`](Self::make_there), without a copy of what is in front of it.
     pub(crate) fn rewrite(
         &mut self,
         input: &[u8],
         tail: Tail,
         mut start: First,
         out: &mut Vec<u8>,
-    ) -> Step {
-        let mut done = Done::default();
-        if !self.carry.is_empty() {
+    ) -> (Step, Option<Only>) {
+        let (mut done, mut only) = (Done::default(), None);
+        if self.carry.is_empty() {
+            done.only = Some(&mut only);
+        } else {
             match self.join(input, tail, out) {
                 Ok(joined) => done = joined,
-                Err(step) => return step,
+                Err(step) => return (step, None),
             }
             start = first(&self.shared, input, done.at, tail != Tail::Last);
         }
         let open = scan(&self.shared, input, input.len(), start, &mut done, out);
+        let written = done.written;
         let undecided = input.get(open..).unwrap_or_default();
         if tail == Tail::Carry && !undecided.is_empty() {
-            out.extend_from_slice(&input[done.written..open]);
+            if let Some(only) = only.take() {
+                self.make(only, input, out);
+            }
+            out.extend_from_slice(&input[written..open]);
             self.carry.extend_from_slice(undecided);
-            return step(input.len(), 0, out);
+            return (step(input.len(), 0, out), None);
         }
-        step(done.written, undecided.len(), out)
+        (step(written, undecided.len(), out), only)
+    }
+
+    /// Makes the only change, with what is in front of it, in `out`.
+    pub(crate) fn make(&self, only: Only, input: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(&input[..only.start]);
+        out.extend_from_slice(&self.shared.rules[only.rule].replacement);
+    }
+
+    /// Makes the only change in the input itself, over whatever is behind the match, which is not
+    /// needed any more. Returns the beginning of the input up to the end of the change; `None` if
+    /// there is no room for it.
+    pub(crate) fn make_there<'a>(&self, only: Only, input: &'a mut [u8]) -> Option<&'a [u8]> {
+        let replacement = &self.shared.rules[only.rule].replacement;
+        let end = only.start + replacement.len();
+        input.get_mut(only.start..end)?.copy_from_slice(replacement);
+        input.get(..end)
     }
 
     /// Moves the tail that a step with [`Tail::Keep`] left undecided into the carry, as
@@ -142,7 +174,7 @@ impl Replace {
 
     /// Decides the carried bytes with the help of the head of `input`. Says how far `input` is done
     /// thereby, or, where the carry stays undecided, what the whole step is.
-    fn join(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Result<Done, Step> {
+    fn join(&mut self, input: &[u8], tail: Tail, out: &mut Vec<u8>) -> Result<Done<'static>, Step> {
         let carried = self.carry.len();
         let reach = self.shared.searcher.longest() - 1;
         let head = input.get(..reach).unwrap_or(input);
@@ -162,6 +194,7 @@ impl Replace {
             return Ok(Done {
                 at: done.at.saturating_sub(carried),
                 written: done.written.saturating_sub(carried),
+                only: None,
             });
         }
         let (from, undecided) = match tail {
@@ -181,12 +214,41 @@ impl Drop for Replace {
 }
 
 /// How far a text is done.
-#[derive(Clone, Copy, Debug, Default)]
-struct Done {
+#[derive(Debug, Default)]
+struct Done<'a> {
     /// Where the search goes on: behind the last match.
     at: usize,
     /// What is in front of this is in the output: up to the last edit. Never behind `at`.
     written: usize,
+    /// Where the first edit waits until there is another one; without it, none waits.
+    only: Option<&'a mut Option<Only>>,
+}
+
+impl Done<'_> {
+    /// Notes an edit, or makes it.
+    fn edit(&mut self, shared: &Shared, text: &[u8], edit: Only, out: &mut Vec<u8>) {
+        let mut make = |from: usize, Only { rule, start }| {
+            out.extend_from_slice(&text[from..start]);
+            out.extend_from_slice(&shared.rules[rule].replacement);
+        };
+        if let Some(only) = &mut self.only {
+            if self.written == 0 {
+                **only = Some(edit);
+                return;
+            }
+            if let Some(first) = only.take() {
+                make(0, first);
+            }
+        }
+        make(self.written, edit);
+    }
+}
+
+/// The only edit of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Only {
+    rule: usize,
+    start: usize,
 }
 
 /// What a look at a text finds.
@@ -211,18 +273,17 @@ fn scan(
     text: &[u8],
     stop: usize,
     first: First,
-    done: &mut Done,
+    done: &mut Done<'_>,
     out: &mut Vec<u8>,
 ) -> usize {
     let First { mut found, mut open } = first;
-    while let Some(Found { rule, start, end }) = found
+    while let Some(Found { rule: found_rule, start, end }) = found
         && start < open.min(stop)
     {
         done.at = end;
-        let rule = &shared.rules[rule];
+        let rule = &shared.rules[found_rule];
         if rule.changes {
-            out.extend_from_slice(&text[done.written..start]);
-            out.extend_from_slice(&rule.replacement);
+            done.edit(shared, text, Only { rule: found_rule, start }, out);
             done.written = end;
         }
         if open < end {

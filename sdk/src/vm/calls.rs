@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use crate::call::{CallError, CallReply};
 use crate::table::Table;
+use crate::used::CALLS;
 
 /// All calls of a VM that are not answered yet, by the number that the host gave them.
 ///
@@ -28,6 +29,7 @@ pub(crate) struct Pending {
 impl Calls {
     /// A call was sent. The answer is false for a number that cannot be one.
     pub fn sent(&self, token: u32) -> bool {
+        CALLS.set();
         let before = self.pending.borrow_mut().insert(token, Pending::default());
         // A host that gives a number twice ends the older call, and 0 is no number; both are dropped
         // without the borrow.

@@ -1,12 +1,11 @@
 //! The VM whose task is being polled, for futures that are made without one.
 
 use std::cell::RefCell;
-use std::rc::Rc;
 
-use super::Vm;
+use super::SharedVm;
 
 thread_local! {
-    static CURRENT: RefCell<Option<(Rc<Vm>, Owner)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(SharedVm, Owner)>> = const { RefCell::new(None) };
 }
 
 /// Whom a task belongs to: a stream and its plugin, or a plugin alone.
@@ -18,18 +17,18 @@ pub(crate) struct Owner {
 }
 
 /// The VM whose task is being polled on this thread, and whose task it is.
-pub(crate) fn current() -> Option<(Rc<Vm>, Owner)> {
+pub(crate) fn current() -> Option<(SharedVm, Owner)> {
     CURRENT.with_borrow(Clone::clone)
 }
 
 /// Runs a poll with a VM in place. Polls nest, because callbacks do.
-pub(crate) fn while_current<R>(vm: &Rc<Vm>, owner: Owner, poll: impl FnOnce() -> R) -> R {
-    let _before = Before(CURRENT.replace(Some((Rc::clone(vm), owner))));
+pub(crate) fn while_current<R>(vm: &SharedVm, owner: Owner, poll: impl FnOnce() -> R) -> R {
+    let _before = Before(CURRENT.replace(Some((vm.clone(), owner))));
     poll()
 }
 
 /// What was in place before. Natively a host survives a poll that panics, and so must this.
-struct Before(Option<(Rc<Vm>, Owner)>);
+struct Before(Option<(SharedVm, Owner)>);
 
 impl Drop for Before {
     fn drop(&mut self) {
@@ -43,10 +42,11 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::vm::Vm;
 
     #[test]
     fn polls_nest_and_may_panic() {
-        let vm = Rc::<Vm>::default();
+        let vm = SharedVm::new(Vm::default());
         let owner = |context| Owner { context, root: 1 };
         let context = || current().map(|(_, owner)| owner.context);
         while_current(&vm, owner(1), || {
@@ -55,6 +55,6 @@ mod tests {
             assert_eq!(context(), Some(1));
         });
         assert_eq!(context(), None);
-        assert_eq!(Rc::strong_count(&vm), 1);
+        assert_eq!(vm.handles(), 1);
     }
 }

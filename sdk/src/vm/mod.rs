@@ -11,6 +11,7 @@ mod host_timer;
 mod naming;
 mod pool;
 mod ready;
+mod shared;
 mod tasks;
 mod timers;
 
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::memory::{Arena, Scope};
 use crate::rules::last_good::LastGood;
 use crate::rules::lookup::Lookups;
+use crate::used::TASKS;
 
 pub(crate) use calls::Calls;
 pub(crate) use current::{Owner, current, while_current};
@@ -29,6 +31,7 @@ pub(crate) use deadlines::TimerId;
 pub(crate) use holds::Holds;
 pub(crate) use naming::Naming;
 pub(crate) use pool::Pool;
+pub(crate) use shared::SharedVm;
 pub(crate) use tasks::{BoxedTask, Polled, Purpose, Started, TaskId, Tasks};
 pub(crate) use timers::Timers;
 
@@ -106,7 +109,15 @@ impl Vm {
     /// Whether something is to be done before the host gets its answer.
     #[inline]
     pub fn has_work(&self) -> bool {
-        self.tasks.any_ready() || self.timers.changed()
+        TASKS.is_set() && (self.tasks.any_ready() || self.timers.changed())
+    }
+
+    /// Drops all tasks of a context that has ended.
+    #[inline]
+    pub fn close_tasks(&self, context: u32) {
+        if TASKS.is_set() {
+            self.tasks.close(context);
+        }
     }
 
     /// Does something on a context other than the one whose callback runs, if it is another one.

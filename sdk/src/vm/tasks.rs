@@ -1,18 +1,18 @@
 //! The tasks of a VM: futures that wait for the host.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::ready::{Doorbell, Ready};
-use super::{Owner, Vm, while_current};
+use super::{Owner, SharedVm, Vm, while_current};
 use crate::abi::Direction;
 use crate::error::Result;
 use crate::http::Resume;
+use crate::used::TASKS;
 
 /// A task as it is kept.
 pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = Result<Resume>>>>;
@@ -65,7 +65,8 @@ pub(crate) struct Tasks {
     free: RefCell<Vec<u32>>,
     open: Cell<usize>,
     started: Cell<u64>,
-    ready: Arc<Ready>,
+    /// Made with the first task.
+    ready: OnceCell<Arc<Ready>>,
     /// Memory of the last round of polls.
     woken: RefCell<Vec<u32>>,
 }
@@ -97,7 +98,7 @@ struct TakenOut {
 
 impl Tasks {
     /// Polls a new task for the first time, and keeps it if it waits.
-    pub fn start(vm: &Rc<Vm>, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
+    pub fn start(vm: &SharedVm, owner: Owner, purpose: Purpose, task: BoxedTask) -> Started {
         let id = vm.tasks.insert(owner, purpose, task);
         // Whoever starts it goes on with a context of its own, which the poll may have left. That
         // one may have ended meanwhile.
@@ -112,7 +113,8 @@ impl Tasks {
 
     /// Starts a task that nothing waits for; an error that it ends with at once is logged, as one
     /// that it ends with later is.
-    pub fn spawn(vm: &Rc<Vm>, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
+    pub fn spawn(vm: &SharedVm, owner: Owner, task: impl Future<Output = Result<()>> + 'static) {
+        TASKS.set();
         let task = Box::pin(async move { task.await.map(|()| Resume::Continue) });
         if let Started::Ended(Err(error)) = Self::start(vm, owner, Purpose::Nothing, task) {
             crate::error!("task: {error}");
@@ -121,7 +123,7 @@ impl Tasks {
 
     /// Polls one task, woken or not, until it waits for something else than itself. `None`: it
     /// still waits, or it is gone.
-    pub fn poll_one(vm: &Rc<Vm>, id: TaskId) -> Option<Result<Resume>> {
+    pub fn poll_one(vm: &SharedVm, id: TaskId) -> Option<Result<Resume>> {
         let tasks = &vm.tasks;
         loop {
             if !tasks.is(id) {
@@ -137,17 +139,18 @@ impl Tasks {
     /// Whether a task was woken; what every callback asks.
     #[inline]
     pub fn any_ready(&self) -> bool {
-        self.ready.any()
+        self.ready.get().is_some_and(|ready| ready.any())
     }
 
     /// Polls what was woken until nothing is, but for what has to be put off; `polled` gets every
     /// task that was.
-    pub fn run_ready(vm: &Rc<Vm>, mut polled: impl FnMut(Polled)) {
+    pub fn run_ready(vm: &SharedVm, mut polled: impl FnMut(Polled)) {
         let tasks = &vm.tasks;
-        while tasks.ready.any() {
+        let Some(ready) = tasks.ready.get() else { return };
+        while ready.any() {
             // Taken, because a poll may make a host call, and the host may call back.
             let mut woken = mem::take(&mut *tasks.woken.borrow_mut());
-            tasks.ready.drain_into(&mut woken);
+            ready.drain_into(&mut woken);
             for place in woken.drain(..) {
                 if tasks.put_off(vm, place) {
                     continue;
@@ -219,7 +222,7 @@ impl Tasks {
         let place = free.unwrap_or_else(|| {
             // A plugin's memory ends long before there are 2^32 tasks.
             let place = u32::try_from(places.len()).unwrap_or(u32::MAX);
-            let (bell, waker) = Doorbell::waker(place, &self.ready);
+            let (bell, waker) = Doorbell::waker(place, self.ready.get_or_init(Arc::default));
             places.push(Place { bell, waker, task: None });
             place
         });
@@ -245,7 +248,7 @@ impl Tasks {
     }
 
     /// `None`: there is no such task, or it is being polled already.
-    fn poll(&self, vm: &Rc<Vm>, place: u32) -> Option<Polled> {
+    fn poll(&self, vm: &SharedVm, place: u32) -> Option<Polled> {
         let TakenOut { mut future, waker, number, owner, purpose } = self.take_out(place)?;
         let context = owner.context;
         if vm.act_on(context).is_err() {
@@ -312,6 +315,7 @@ impl std::fmt::Debug for Tasks {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::rc::Rc;
 
     use super::*;
 
@@ -378,7 +382,7 @@ mod tests {
         // A callback inside of the poll finds it taken.
         assert!(tasks.take_out(id.place).is_none());
         let mut woken = Vec::new();
-        tasks.ready.drain_into(&mut woken);
+        tasks.ready.get().unwrap().drain_into(&mut woken);
         assert_eq!(woken, [id.place], "woken twice, it is there once");
         tasks.put_back(id.place, number, future);
         assert!(tasks.any_ready() && tasks.is_woken(id));

@@ -24,15 +24,16 @@ pub const SCRIPT: &str = "x-do";
 const NAME: &str = "scripted";
 
 /// How long Envoy lets a stream stand still. Far more than ticks and answers take.
-const IDLE: &str = "0.5s";
+const IDLE: &str = "0.7s";
 
-/// What answers the plugin's calls: later than any traffic that does not wait for it.
+/// What answers the plugin's calls: later than any traffic that does not wait for it, and later than
+/// a tick.
 const SERVICE: &str = r#"
 [cluster.service]
 [[cluster.service.http]]
 status = 200
 body = "answer"
-latency = "60ms"
+latency = "170ms"
 "#;
 
 /// The plugin in both gateways.
@@ -127,7 +128,7 @@ impl Scripted {
     /// What Envoy's log has of an exchange, once the stream is gone.
     fn logged(&mut self, key: &str) -> Result<(Vec<String>, Value), ParityError> {
         /// How long the end of a stream may take to be logged.
-        const PATIENCE: Duration = Duration::from_secs(2);
+        const PATIENCE: Duration = Duration::from_millis(1500);
         let start = Instant::now();
         let (mark, access) = (format!("@{key} "), format!("\"path\":\"{key}\""));
         loop {

@@ -155,7 +155,7 @@ fn script(plans: Vec<Plan>, streams: &Streams) -> Script {
         String::from_utf8_lossy(value.unwrap()).parse().unwrap()
     };
     let plan_of = move |chunk: &Chunk<'_>| {
-        let property = chunk.property(&["request", "headers", "x-plan"]).unwrap();
+        let property = chunk.property(&["plan"]).unwrap();
         number(property.as_ref().map(|value| value.bytes()))
     };
     let (one, two, three, four) =
@@ -163,7 +163,10 @@ fn script(plans: Vec<Plan>, streams: &Streams) -> Script {
     let (bodies, relays, replies) = (Rc::clone(streams), Rc::clone(streams), Rc::clone(streams));
     Script::new()
         .request_headers(move |headers| {
-            let plan = &one[number(headers.get("x-plan")?)];
+            // A stock Envoy does not tell headers of the request later.
+            let named = headers.get("x-plan")?;
+            headers.set_property(&["plan"], named.unwrap_or_default())?;
+            let plan = &one[number(named)];
             if plan.request.buffer {
                 headers.body_mode(BodyMode::Buffer);
             }
@@ -187,7 +190,7 @@ fn script(plans: Vec<Plan>, streams: &Streams) -> Script {
             chunk(0, &two[number], body, &bodies, number)
         })
         .response_headers(move |headers| {
-            let property = headers.property(&["request", "headers", "x-plan"])?;
+            let property = headers.property(&["plan"])?;
             let number = number(property.as_ref().map(|value| value.bytes()));
             assert!(!relays.borrow()[number].routed, "the task has the response");
             let plan = &three[number];

@@ -24,3 +24,4 @@ mod replies;
 mod resume;
 mod shared_state;
 mod starting;
+mod trailers;

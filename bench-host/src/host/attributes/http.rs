@@ -52,7 +52,7 @@ pub(super) fn response<'a>(
     let half = &stream.response;
     let headers = (half.headers_open || (view.logging && half.begun)).then_some(&half.headers);
     let passed = half.received.trailers.as_ref().filter(|_| view.logging);
-    let trailers = half.trailers.as_ref().filter(|_| half.trailers_open).or(passed);
+    let trailers = half.open_trailers().or(passed);
     // The stream keeps its code when the headers have gone on.
     let code = || number(half.headers.get(b":status")?);
     let size = |map: Option<&HeaderMap>| map.map_or(0, HeaderMap::byte_size) as u64;

@@ -75,6 +75,8 @@ pub fn continue_stream<C: Caller>(c: &mut C, stream_type: u32) -> Answer<C> {
         // Either way, the real host forgets the request that the filter had in its hands.
         stream.request.headers_open = false;
         stream.request.frame_open = false;
+        stream.request.frame_kept = false;
+        stream.request.trailers_open = false;
         host.put_off(Action::Resume { context, direction })?;
     }
     Ok(())

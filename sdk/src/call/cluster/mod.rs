@@ -99,7 +99,8 @@ impl Cluster {
         }
     }
 
-    /// The name of the route's cluster: one host call, and for the first of a VM one or two more. `None` for all others, which is free.
+    /// The name of the route's cluster: one host call, and for the first of a VM one or two more.
+    /// `None` for all others, which is free.
     pub(super) fn route_name<'a>(
         &self,
         vm: &Vm,

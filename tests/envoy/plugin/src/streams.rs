@@ -7,7 +7,7 @@ use crate::host::Host;
 use crate::script::{Op, Script};
 
 /// How long a tick takes, in milliseconds. Longer than any traffic that does not wait for it.
-pub const TICK: u32 = 60;
+pub const TICK: u32 = 120;
 
 /// All streams of the VM.
 #[derive(Debug, Default)]
@@ -25,6 +25,21 @@ struct Stream {
     script: Script,
     /// How often each callback has been made.
     turns: BTreeMap<&'static str, u32>,
+    /// What the plugin holds of request and response.
+    held: [Held; 2],
+    /// It has answered the stream itself, or cut it off.
+    replied: bool,
+    /// It waits for an answer or a tick.
+    waits: bool,
+}
+
+/// What the plugin last said of a direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    /// It has stopped it and not let it go since.
+    stopped: bool,
+    /// The answer to its last frame.
+    frame: u32,
 }
 
 impl Streams {
@@ -33,7 +48,7 @@ impl Streams {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let script = Script::parse(&text(host.get_header(0, "x-do").1));
         let key = text(host.get_header(0, "x-exchange").1);
-        self.open.insert(context, Stream { key, script, turns: BTreeMap::new() });
+        self.open.insert(context, Stream { key, script, ..Stream::default() });
     }
 
     /// A stream ends.
@@ -52,6 +67,7 @@ impl Streams {
         told: &str,
     ) -> u32 {
         let Some(stream) = self.open.get_mut(&context) else { return 0 };
+        stream.waits &= direction(name).is_some();
         let turn = stream.turns.entry(name).or_insert(0);
         let ops = stream.script.of(name, *turn).to_vec();
         *turn += 1;
@@ -60,12 +76,42 @@ impl Streams {
         for op in ops {
             match op.name.parse() {
                 Ok(number) => answer = number,
-                Err(_) => self.one(host, context, &op, &mut line),
+                Err(_) => self.one(host, context, name, &op, &mut line),
+            }
+        }
+        if let (Some(stream), Some(direction)) = (self.open.get_mut(&context), direction(name)) {
+            let held = &mut stream.held[direction];
+            // Of headers, 2 is no answer that stops.
+            held.stopped = answer != 0 && (answer != 2 || name.ends_with('b'));
+            if name.ends_with('b') {
+                held.frame = answer;
             }
         }
         let _ = write!(line, " -> {answer}");
         host.log(&line);
         answer
+    }
+
+    /// Lets go what the plugin holds: the response where it has begun. Anything else would be a
+    /// mistake that gateways do not check.
+    fn let_go(&mut self, host: &mut impl Host, context: u32) -> Option<u32> {
+        let stream = self.open.get_mut(&context).filter(|stream| !stream.replied)?;
+        let direction = (0..2).rev().find(|direction| stream.held[*direction].stopped)?;
+        stream.held[direction].stopped = false;
+        Some(host.resume(u32::from(direction == 1)))
+    }
+
+    /// Whether a body is there to be looked at, or is surely not there. In between, gateways look
+    /// at memory that was the body once.
+    fn is_safe(&self, context: u32, callback: &str, buffer: u32) -> bool {
+        let own = if buffer == 0 { "qb" } else { "sb" };
+        let held = |stream: &Stream| stream.held.get(buffer as usize).copied().unwrap_or_default();
+        callback == own
+            || self.open.get(&context).is_none_or(|stream| match held(stream) {
+                Held { frame: 0, .. } => true,
+                Held { frame: 1, stopped } => stopped && !stream.replied,
+                Held { .. } => false,
+            })
     }
 
     /// An HTTP call was answered: its stream's turn.
@@ -89,8 +135,38 @@ impl Streams {
         }
     }
 
-    fn one(&mut self, host: &mut impl Host, context: u32, op: &Op, line: &mut String) {
+    fn one(
+        &mut self,
+        host: &mut impl Host,
+        context: u32,
+        callback: &str,
+        op: &Op,
+        line: &mut String,
+    ) {
         let _ = write!(line, " | {}", op.name);
+        let ends = ["reply", "close"].contains(&op.name.as_str());
+        if ends
+            && let Some(stream) = self.open.get_mut(&context)
+            && std::mem::replace(&mut stream.replied, true)
+        {
+            // Gateways do not check that a stream is ended once.
+            line.push_str(" -");
+            return;
+        }
+        let waits = ["call", "tick"].contains(&op.name.as_str());
+        if waits
+            && let Some(stream) = self.open.get_mut(&context)
+            && std::mem::replace(&mut stream.waits, true)
+        {
+            // Of two things that are due, either may come first.
+            line.push_str(" -");
+            return;
+        }
+        let is_of_body = ["buf", "put"].contains(&op.name.as_str());
+        if is_of_body && !self.is_safe(context, callback, op.number(0)) {
+            line.push_str(" -");
+            return;
+        }
         let status = match op.name.as_str() {
             "add" => host.add(op.number(0), op.text(1), op.text(2)),
             "set" => host.set(op.number(0), op.text(1), op.text(2)),
@@ -108,6 +184,13 @@ impl Streams {
                 let headers = if header.0.is_empty() { &[][..] } else { &[header][..] };
                 host.reply(op.number(0), op.text(1), op.text(2), headers)
             }
+            "go" => match self.let_go(host, context) {
+                Some(status) => status,
+                None => {
+                    line.push_str(" -");
+                    return;
+                }
+            },
             "cont" => host.resume(op.number(0)),
             "close" => host.close(op.number(0)),
             "call" => {
@@ -127,6 +210,15 @@ impl Streams {
             _ => u32::MAX,
         };
         let _ = write!(line, " {}", status.cast_signed());
+    }
+}
+
+/// The direction that a callback is about.
+fn direction(callback: &str) -> Option<usize> {
+    match callback {
+        "qh" | "qb" | "qt" => Some(0),
+        "sh" | "sb" | "st" => Some(1),
+        _ => None,
     }
 }
 

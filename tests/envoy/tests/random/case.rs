@@ -54,13 +54,13 @@ impl Case {
         let mut call = Call::new(&self.method, "/path").header("x-to", "b");
         call = call.header(SCRIPT, &self.script);
         if !self.request.chunks.is_empty() {
-            call = call.chunks(&self.request.bytes());
+            call = call.chunks(self.request.bytes());
         }
         if self.request.trailers {
             call = call.trailer("x-tt", "c");
         }
         if !self.response.chunks.is_empty() {
-            answer = answer.chunks(&self.response.bytes());
+            answer = answer.chunks(self.response.bytes());
         }
         if self.response.trailers {
             answer = answer.trailer("x-tt", "d");

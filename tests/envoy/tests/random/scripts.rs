@@ -24,15 +24,19 @@ fn any_script() {
         return;
     }
     let mut gateways = Scripted::start().unwrap();
-    cases(150, case(), |case| compare(&mut gateways, &case));
+    cases(60, case(), |case| compare(&mut gateways, &case));
 }
 
 /// What differs between the gateways, if it differs every time.
 pub fn compare(gateways: &mut Scripted, case: &Case) -> Result<(), String> {
     let mut found = String::new();
-    for try_ in 0..TRIES {
-        let pause = PAUSE * (1 + 2 * try_);
-        match gateways.compare(case.stops, &case.exchange(), pause) {
+    for turn in 0..TRIES {
+        let compared = gateways.compare(case.stops, &case.exchange(), PAUSE * (1 + turn));
+        if let Some(status) = gateways.gateway().status() {
+            *gateways = Scripted::start().map_err(|error| error.to_string())?;
+            return Err(format!("{case:?}\nEnvoy has ended with status {status}"));
+        }
+        match compared {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(difference)) => found = format!("{case:?}\n{difference}"),
             Err(error) => return Err(format!("{case:?}\n{error}")),
@@ -66,42 +70,63 @@ fn shape() -> impl Strategy<Value = Shape> {
 
 /// Some of the callbacks, each with what happens in it.
 fn script() -> impl Strategy<Value = Vec<String>> {
-    let callback = |name: &'static str, answers: &'static [u32]| {
-        let ops = (vec(op(), 0..3), select(answers));
-        ops.prop_map(move |(mut ops, answer)| {
-            ops.push(answer.to_string());
-            format!("{name}={}", ops.join(","))
-        })
-    };
     const HEADERS: &[u32] = &[0, 0, 1, 1, 1, 2, 3, 4];
     const BODY: &[u32] = &[0, 0, 1, 1, 2, 3];
     const TRAILERS: &[u32] = &[0, 0, 1];
-    const NONE: &[u32] = &[0];
-    let some = |name, answers, weight| prop::option::weighted(weight, callback(name, answers));
-    let resume = prop::option::weighted(0.5, select(vec!["call=cont:0,cont:1,0", "call=cont:0,0"]));
     let request = (
-        some("qh", HEADERS, 0.7),
-        some("qb0", BODY, 0.4),
-        some("qb", BODY, 0.5),
-        some("qt", TRAILERS, 0.4),
+        some(0.7, "qh", HEADERS, deed()),
+        some(0.4, "qb0", BODY, deed()),
+        some(0.5, "qb", BODY, deed()),
+        some(0.4, "qt", TRAILERS, deed()),
     );
     let response = (
-        some("sh", HEADERS, 0.5),
-        some("sb0", BODY, 0.4),
-        some("sb", BODY, 0.5),
-        some("st", TRAILERS, 0.4),
+        some(0.5, "sh", HEADERS, deed()),
+        some(0.4, "sb0", BODY, deed()),
+        some(0.5, "sb", BODY, deed()),
+        // A stream that is cut off in its last callback and goes on crashes Envoy.
+        some(0.4, "st", TRAILERS, harmless()),
     );
-    let rest = (some("call0", NONE, 0.3), some("tick", NONE, 0.4), some("log", NONE, 0.2), resume);
-    (request, response, rest).prop_map(|((a, b, c, d), (e, f, g, h), (i, j, k, l))| {
-        [a, b, c, d, e, f, g, h, i, j, k]
-            .into_iter()
-            .chain([l.map(str::to_owned)])
-            .flatten()
-            .collect()
+    let later = |name| {
+        let ops = vec(deed(), 0..3).prop_map(move |ops| {
+            let ops = ops.into_iter().chain(["go".to_owned(), "0".to_owned()]);
+            format!("{name}={}", ops.collect::<Vec<_>>().join(","))
+        });
+        prop::option::weighted(0.7, ops)
+    };
+    let rest = (later("call"), later("tick"), some(0.3, "log", &[0], harmless()));
+    (request, response, rest).prop_map(|((a, b, c, d), (e, f, g, h), (i, j, k))| {
+        [a, b, c, d, e, f, g, h, i, j, k].into_iter().flatten().collect()
     })
 }
 
-fn op() -> impl Strategy<Value = String> {
+/// A callback with what happens in it, or none.
+fn some(
+    weight: f64,
+    name: &'static str,
+    answers: &'static [u32],
+    op: impl Strategy<Value = String>,
+) -> impl Strategy<Value = Option<String>> {
+    let callback = (vec(op, 0..3), select(answers)).prop_map(move |(mut ops, answer)| {
+        ops.push(answer.to_string());
+        format!("{name}={}", ops.join(","))
+    });
+    prop::option::weighted(weight, callback)
+}
+
+/// What may happen while a stream is there.
+fn deed() -> impl Strategy<Value = String> {
+    prop_oneof![
+        16 => harmless(),
+        1 => (select(vec![200, 403, 503]), "[A-Z]{0,4}")
+            .prop_map(|(status, body)| format!("reply:{status}:why:{body}")),
+        1 => (0..2_u32).prop_map(|kind| format!("close:{kind}")),
+        2 => Just("call".to_owned()),
+        2 => Just("tick".to_owned()),
+    ]
+}
+
+/// What may happen at any time.
+fn harmless() -> impl Strategy<Value = String> {
     let map = || 0..4_u32;
     let name = || select(vec!["x-ta", "x-tb", "x-to", "x-tt"]);
     let value = || "[a-z]{0,3}";
@@ -117,10 +142,5 @@ fn op() -> impl Strategy<Value = String> {
         2 => (buffer(), start(), length()).prop_map(|(b, s, l)| format!("buf:{b}:{s}:{l}")),
         4 => (buffer(), start(), length(), "[A-Z]{0,4}")
             .prop_map(|(b, s, l, text)| format!("put:{b}:{s}:{l}:{text}")),
-        1 => (select(vec![200, 403, 503]), "[A-Z]{0,4}")
-            .prop_map(|(status, body)| format!("reply:{status}:why:{body}")),
-        1 => (0..2_u32).prop_map(|kind| format!("cont:{kind}")),
-        1 => Just("call".to_owned()),
-        1 => Just("tick".to_owned()),
     ]
 }
