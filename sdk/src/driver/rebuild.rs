@@ -160,8 +160,7 @@ impl<P: Plugin> Driver<P> {
 fn late(requests: u64) {
     crate::warn!(
         "no fresh VM although it is time for one: after {requests} requests and with {} KiB of \
-         memory, there is always a stream open or a call under way, or this VM is less than two \
-         seconds old",
+         memory, there is always a stream open or a call under way",
         memory_size() / 1024
     );
 }
