@@ -102,6 +102,33 @@ impl TestHost {
     /// 503; where it holds the headers of one, the proxy answers past it; otherwise the response is
     /// cut off. The details are Envoy's.
     ///
+    /// ```
+    /// use bench_host::host::Direction::{Request, Response};
+    /// use bench_host::testing::TestHost;
+    /// # use chunkwise::{Config, ConfigError, Filter, Plugin};
+    /// # struct Nothing;
+    /// # struct NothingFilter;
+    /// # impl Plugin for Nothing {
+    /// #     type Filter = NothingFilter;
+    /// #     fn configure(_: &Config<'_>) -> Result<Self, ConfigError> { Ok(Self) }
+    /// #     fn filter(&self) -> NothingFilter { NothingFilter }
+    /// # }
+    /// # impl Filter<Nothing> for NothingFilter {}
+    ///
+    /// let mut host = TestHost::native::<Nothing>("")?;
+    /// let stream = host.open();
+    /// host.headers(stream, Request, &[(":method", "POST"), (":path", "/")], false)?;
+    /// host.upstream_resets(stream)?;
+    /// // The client has an answer, so there is nobody any more for what comes now.
+    /// host.frame(stream, Request, "more", true)?;
+    /// host.frame(stream, Response, "more", true)?;
+    /// let outcome = host.close(stream)?.ok_or("the stream was open")?;
+    /// assert_eq!((outcome.downstream.status(), outcome.downstream.ended), (Some(503), true));
+    /// assert!(!outcome.downstream.text().contains("more") && outcome.upstream.body.is_empty());
+    /// assert_eq!(outcome.details, "upstream_reset_before_response_started{remote_reset}");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Fault`] when the plugin trapped or panicked.
     pub fn upstream_resets(&mut self, stream: StreamId) -> Result<(), Fault> {
