@@ -200,6 +200,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mild_leak_takes_long_to_show_by_pages() {
+        let leak = |stride: u64| {
+            let points = (0..=400).map(|n| (n * stride, 2 + n * stride * 32 / 65_536, None));
+            verdict(&points.collect::<Vec<_>>())
+        };
+        // 10 000 requests, and 32 000.
+        assert_eq!((leak(25), leak(80)), (Verdict::CannotTell, Verdict::Grows));
+    }
+
+    #[test]
     fn pages_grow_beside_books_that_do_not() {
         let found = check(&timeline(400, |n| (2 + n / 8, Some(1_000))));
         assert_eq!(found.verdict, Verdict::Grows);
