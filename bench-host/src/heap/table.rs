@@ -186,8 +186,13 @@ fn place(profile: &Profile, point: &Point) -> String {
 
 /// Whether a frame belongs to a language's library: a reader looks for their own code.
 fn is_library(name: &str) -> bool {
-    // `<alloc::vec::Vec<u8> as …>::f` belongs to where `f`'s type does.
-    let name = name.trim_start_matches('<');
+    // `<alloc::vec::Vec<u8> as …>::f` belongs to where the type does, `<u8 as Trait>::f` to where
+    // the trait does.
+    let name = name.trim_start_matches(['<', '&', '[', '(']);
+    let name = match name.split_once(" as ") {
+        Some((of, as_what)) if !of.contains("::") => as_what,
+        _ => name,
+    };
     ["alloc::", "core::", "std::", "hashbrown::", "~lib/", "void std::", "__rust", "_R"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
@@ -289,10 +294,20 @@ mod tests {
 
     #[test]
     fn libraries_are_told_from_a_plugins_own_code() {
-        for name in ["alloc::vec::f", "<alloc::vec::Vec<T> as core::fmt::Write>::write", "std::f"] {
+        for name in [
+            "alloc::vec::f",
+            "<alloc::vec::Vec<T> as core::fmt::Write>::write",
+            "<u8 as alloc::vec::SpecFromElem>::from_elem",
+            "std::f",
+        ] {
             assert!(is_library(name), "{name}");
         }
-        for name in ["plugin::f", "<plugin::F as core::fmt::Display>::fmt", "proxy_on_log"] {
+        for name in [
+            "plugin::f",
+            "<plugin::F as core::fmt::Display>::fmt",
+            "<u8 as plugin::Trait>::f",
+            "proxy_on_log",
+        ] {
             assert!(!is_library(name), "{name}");
         }
     }
