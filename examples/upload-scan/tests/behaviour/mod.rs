@@ -116,7 +116,7 @@ pub fn a_large_upload_takes_one_window_of_memory(start: Start) {
 
     assert_eq!(
         calls(&mut host, Phase::RequestHeaders),
-        "proxy_get_header_map_value=2 proxy_get_property=1 proxy_set_property=1"
+        "proxy_get_header_map_value=3 proxy_get_property=1 proxy_set_property=1"
     );
     let windows = SIZE / WINDOW;
     let read = format!("proxy_get_buffer_bytes={windows}");

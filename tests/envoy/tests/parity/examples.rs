@@ -238,6 +238,13 @@ fn upload_scan() {
 }
 
 #[test]
+fn leaky() {
+    example("leaky", |example| {
+        example.plan("as it is", &Plan::of("leaky"), |run| run.shapes_and_recordings());
+    });
+}
+
+#[test]
 fn rewrite() {
     example("rewrite", |example| {
         example.plan("as it is", &Plan::of("rewrite"), |run| {
